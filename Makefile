@@ -1,0 +1,86 @@
+# Everything a developer does, by name. `make` alone lists it.
+#
+# Variables: PYTHON (the interpreter that makes the environments, 3.10 or newer), VENV (where),
+# PIP_ARGS (for every `pip install`), DEMO_ARGS and PYTEST_ARGS (passed on).
+
+PYTHON ?= python3
+VENV ?= .venv
+KILTED_VENV ?= .venv-kilted
+PIP_ARGS ?=
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check
+PIP_VERSION := 26.3
+PINS := requirements/base.txt requirements/constraints.txt
+PACKAGING := setup.py setup.cfg
+
+# The environment is complete in itself: a sourced ROS installation, or another environment's wheels,
+# would put a second rclpy on its path.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONHOME PYTHONPATH
+unexport ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types pytest build test-kilted clean distclean
+
+help:  ## list the targets
+	@printf 'Targets:\n'
+	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | while IFS='|' read -r name text; do printf '  %-12s %s\n' $$name "$$text"; done
+	@printf 'The environment is made on first use, with PYTHON=%s.\n' '$(PYTHON)'
+
+venv: $(VENV)/.ready  ## make the pinned environment in .venv (ROS 2 Jazzy from wheels)
+
+demo: venv  ## drive a simulated robot to goal pictures over ROS 2; the report is in out/demo
+	$(BIN)/sparse-imagination demo $(DEMO_ARGS)
+
+test: lint types pytest  ## lint, types and all tests
+
+lint: venv  ## ruff, and flake8 with the rules of ament_flake8 and ament_pep257
+	$(BIN)/ruff check .
+	$(BIN)/flake8 .
+
+types: venv  ## mypy, strict
+	$(BIN)/mypy
+
+pytest: venv  ## the tests alone
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+build: venv  ## colcon build into build/, install/ and log/, and check what it installed
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/colcon --log-base log build --executor sequential \
+	  --build-base build --install-base install
+	.ci/check-install install/sparse_imagination_ros
+
+test-kilted: $(KILTED_VENV)/.ready  ## the tests that start ROS 2 nodes, on ROS 2 Kilted in .venv-kilted
+	$(KILTED_VENV)/bin/pytest -m ros $(PYTEST_ARGS)
+
+clean:  ## remove build products and caches (not the environments, not out/)
+	rm -rf build install log sparse_imagination_ros.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find sparse_imagination_ros launch test -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## and the environments
+	rm -rf $(VENV) $(KILTED_VENV)
+
+$(VENV)/.ready: requirements/dev.txt $(PINS) $(PACKAGING)
+	$(call make_venv,$(VENV),requirements/dev.txt)
+
+$(KILTED_VENV)/.ready: requirements/kilted.txt $(PINS) $(PACKAGING)
+	$(call make_venv,$(KILTED_VENV),requirements/kilted.txt)
+
+# $(1): folder, $(2): requirements. The stamp is written last: what broke off is taken up again.
+define make_venv
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo "error: no '$(PYTHON)' on the PATH: install Python 3.10 or newer, or name one: make venv PYTHON=/path/to/python3" >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "error: $(PYTHON) is $$('$(PYTHON)' --version 2>&1), 3.10 or newer is needed; name another: make venv PYTHON=python3.12" >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: sudo apt install python3-venv)" >&2; exit 1; }
+	@echo "Installing into $(1): the first time fetches PyTorch and the ROS 2 wheels and takes minutes."
+	@test -x $(1)/bin/python || '$(PYTHON)' -m venv $(1)
+	$(1)/bin/python $(PIP) install -q $(PIP_ARGS) pip==$(PIP_VERSION)
+	$(1)/bin/python $(PIP) install $(PIP_ARGS) -r $(2)
+	PYTHONWARNINGS=ignore $(1)/bin/python $(PIP) install -q --no-deps --no-build-isolation -e .
+	$(1)/bin/python $(PIP) check
+	@touch $@
+endef

@@ -1,0 +1,81 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""package.xml, setup.py and the code tell the same story."""
+
+import ast
+from importlib import import_module
+from pathlib import Path
+import re
+import sys
+from typing import Any
+
+import pytest
+
+catkin_pkg = pytest.importorskip('catkin_pkg.package', reason='it comes with colcon')
+
+ROOT = Path(__file__).parents[1]
+CODE = ('sparse_imagination_ros', 'launch')
+# Imported name -> rosdep key, where they differ.
+ROSDEP_KEYS = {
+    'cv2': 'python3-opencv',
+    'gymnasium': 'python3-gymnasium-pip',
+    'numpy': 'python3-numpy',
+    'rich': 'python3-rich',
+    'torch': 'python3-torch',
+    'yaml': 'python3-yaml',
+}
+NOT_DECLARED = {
+    'builtin_interfaces',  # comes with every message package
+    'rosbags',  # optional
+    'safetensors',  # has no rosdep key
+}
+
+
+@pytest.fixture(scope='module')
+def package() -> Any:
+    warnings: list[str] = []
+    parsed = catkin_pkg.parse_package(str(ROOT / 'package.xml'), warnings=warnings)
+    assert not warnings
+    return parsed
+
+
+def imported_names() -> set[str]:
+    names = set()
+    for path in (p for folder in CODE for p in (ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split('.')[0])
+    return names
+
+
+def third_party(names: set[str]) -> set[str]:
+    return names - set(sys.stdlib_module_names) - {'sparse_imagination_ros'}
+
+
+def test_package_xml_is_a_valid_ament_python_package(package: Any) -> None:
+    assert package.package_format == 3
+    assert package.get_build_type() == 'ament_python'
+    package.validate()
+
+
+def test_the_versions_agree(package: Any) -> None:
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    assert f"version='{package.version}'" in setup
+    assert package.version in (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
+
+
+def test_every_import_is_declared_and_every_declaration_is_used(package: Any) -> None:
+    declared = {dependency.name for dependency in package.exec_depends}
+    used = {ROSDEP_KEYS.get(name, name) for name in third_party(imported_names()) - NOT_DECLARED}
+    assert used - declared == set(), 'imported, but not in package.xml'
+    assert declared - used == set(), 'in package.xml, but never imported'
+
+
+def test_every_console_script_leads_to_a_function() -> None:
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    scripts = re.findall(r"f'[\w-]+ = \{NAME\}\.([\w.]+):(\w+)'", setup)
+    assert len(scripts) == 3
+    for module, function in scripts:
+        assert callable(getattr(import_module(f'sparse_imagination_ros.{module}'), function))
