@@ -1,0 +1,65 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings as frozen dataclasses: declared once with meaning and range, validated at the door."""
+
+from collections.abc import Mapping
+from dataclasses import field, fields, MISSING
+from typing import Any, TypeVar
+
+from sparse_imagination_ros.errors import ConfigError
+
+Config = TypeVar('Config')
+
+
+def setting(
+    default: Any, meaning: str, low: float | None = None, high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare one field of a config dataclass: default, meaning, closed range or choices."""
+    return field(
+        default=default,
+        metadata={'meaning': meaning, 'low': low, 'high': high, 'choices': choices})
+
+
+def build(
+    kind: type[Config], values: Mapping[str, Any], where: str, prefix: str = '',
+) -> Config:
+    """
+    Build a validated config from a mapping.
+
+    In error messages `where` names the source, and `prefix` stands before each setting's name.
+    """
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise ConfigError(
+                f'{where}: unknown setting `{prefix}{name}`; '
+                f'known settings: {", ".join(prefix + name for name in sorted(known))}')
+    for name, f in known.items():
+        if name in values:
+            _check(f, values[name], where, prefix)
+        elif f.default is MISSING and f.default_factory is MISSING:
+            raise ConfigError(f'{where}: setting `{prefix}{name}` is missing')
+    return kind(**values)
+
+
+def _check(declared: Any, value: Any, where: str, prefix: str) -> None:
+    name, default = prefix + declared.name, declared.default
+    if default is not MISSING:
+        expected = type(default)
+        fits = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)
+        if expected is float and isinstance(value, int) and not isinstance(value, bool):
+            fits = True
+        if not fits:
+            raise ConfigError(
+                f'{where}: `{name}` is {value!r} ({type(value).__name__}); '
+                f'expected a {expected.__name__}')
+    low, high = declared.metadata.get('low'), declared.metadata.get('high')
+    # Written so that a NaN is refused, too.
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise ConfigError(
+            f'{where}: `{name}` is {value}; allowed range is '
+            f'[{"-inf" if low is None else low}, {"inf" if high is None else high}]')
+    choices = declared.metadata.get('choices')
+    if choices and value not in choices:
+        raise ConfigError(f'{where}: `{name}` is {value!r}; allowed: {", ".join(choices)}')
