@@ -1,0 +1,57 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The imagination in plain torch. It defines what is right; every other engine is held to it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from sparse_imagination_ros.world_models.sparse import Cache, SparsePredictor
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What was seen last, on the subset.
+
+    tokens: [H, K, D], of frames one model step apart; actions: [H - 1, A], taken between them.
+    """
+
+    tokens: Tensor
+    actions: Tensor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A context made ready once for all candidates: the last frame, and what came before it."""
+
+    tokens: Tensor
+    cache: Cache
+
+
+def remember(predictor: SparsePredictor, context: Context) -> Memory:
+    """Run the frames before the last one through the predictor, with a batch of one."""
+    cache = predictor.empty_cache()
+    last = len(context.tokens) - 1
+    for number in range(last):
+        _, cache = predictor.extend(
+            context.tokens[None, number], context.actions[None, number], cache)
+    return Memory(context.tokens[last], cache)
+
+
+def imagine(
+    predictor: SparsePredictor, memory: Memory, goal: Tensor, candidates: Tensor,
+    weights: Tensor,
+) -> Tensor:
+    """
+    Roll every candidate out and return its cost, [N].
+
+    goal: [K, D]; candidates: [N, T, A]; weights: [T], what the distance after each step counts.
+    """
+    tokens = memory.tokens.expand(len(candidates), -1, -1)
+    cache = memory.cache
+    costs = candidates.new_zeros(len(candidates))
+    for step in range(candidates.shape[1]):
+        tokens, cache = predictor.extend(tokens, candidates[:, step], cache)
+        costs = costs + weights[step] * (tokens - goal).square().mean((-1, -2))
+    return costs

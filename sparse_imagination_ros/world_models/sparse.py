@@ -1,0 +1,115 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sparse predictor: tokens and actions to the next tokens, on any subset of the tokens.
+
+It knows no patch positions (the tokens carry them) and no absolute time. The action of a step
+enters with the frame that it leads out of, so that all frames before the last observed one are the
+same for every candidate.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn, Tensor
+
+from sparse_imagination_ros.world_models.attention import FrameAttention, KeysValues
+
+# The past frames of a rollout: per block, the keys and values of up to `window - 1` frames.
+Cache = list[list[KeysValues]]
+
+
+@dataclass(frozen=True)
+class PredictorShape:
+    """The sizes of a predictor."""
+
+    token_width: int
+    action_size: int
+    width: int = 64
+    depth: int = 2
+    heads: int = 4
+    window: int = 3
+
+
+class Block(nn.Module):
+    """Attention, then a per-token network."""
+
+    def __init__(self, shape: PredictorShape) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(shape.width)
+        self.attention = FrameAttention(shape.width, shape.heads, shape.window)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(shape.width), nn.Linear(shape.width, 4 * shape.width), nn.ReLU(),
+            nn.Linear(4 * shape.width, shape.width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Whole clips, [B, F, K, D] -> [B, F, K, D]."""
+        x = x + self.attention(self.attention_norm(x))
+        out: Tensor = x + self.mlp(x)
+        return out
+
+    def extend(self, x: Tensor, past: list[KeysValues]) -> tuple[Tensor, KeysValues]:
+        """One new frame, [B, K, D] -> [B, K, D], and its keys and values."""
+        y, kept = self.attention.extend(self.attention_norm(x), past)
+        x = x + y
+        return x + self.mlp(x), kept
+
+
+class SparsePredictor(nn.Module):
+    """Predicts each frame's successor."""
+
+    def __init__(self, shape: PredictorShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.token_in = nn.Linear(shape.token_width, shape.width)
+        self.action_in = nn.Sequential(
+            nn.Linear(shape.action_size, shape.width), nn.GELU(),
+            nn.Linear(shape.width, shape.width))
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
+        self.token_out = nn.Sequential(
+            nn.LayerNorm(shape.width), nn.Linear(shape.width, shape.token_width))
+
+    def forward(self, tokens: Tensor, actions: Tensor) -> Tensor:
+        """Predict whole clips at once.
+
+        tokens: [B, F, K, D]; actions: [B, F, A], action i leads out of frame i.
+        Returns [B, F, K, D], where i is the prediction of frame i + 1.
+        """
+        x = self.token_in(tokens) + self.action_in(actions)[:, :, None]
+        for block in self.blocks:
+            x = block(x)
+        predicted: Tensor = tokens + self.token_out(x)
+        return predicted
+
+    def extend(
+        self, tokens: Tensor, actions: Tensor, cache: Cache,
+    ) -> tuple[Tensor, Cache]:
+        """Predict the successor of one frame, given the cache of those before it.
+
+        tokens: [B, K, D], actions: [B, A].
+        Returns the prediction [B, K, D] and the cache that includes this frame.
+        """
+        x = self.token_in(tokens) + self.action_in(actions)[:, None]
+        grown: Cache = []
+        for block, past in zip(self.blocks, cache, strict=True):
+            assert isinstance(block, Block)
+            x, kept = block.extend(x, past)
+            grown.append([*past, kept][-(self.shape.window - 1):])
+        return tokens + self.token_out(x), grown
+
+    def empty_cache(self) -> Cache:
+        """Return the cache before the first frame."""
+        return [[] for _ in self.blocks]
+
+
+def grouped_prediction(
+    predictor: SparsePredictor, tokens: Tensor, actions: Tensor, groups: tuple[Tensor, ...],
+) -> Tensor:
+    """Predict with attention only inside groups of token positions that together hold them all.
+
+    Running each group by itself equals masked attention over all tokens, since attention is the
+    only place where tokens meet, and costs less. tokens: [B, F, P, D] -> [B, F, P, D].
+    """
+    predicted = torch.empty_like(tokens)
+    for group in groups:
+        predicted[:, :, group] = predictor(tokens[:, :, group], actions).to(predicted.dtype)
+    return predicted

@@ -1,0 +1,41 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What several tests need: a ROS graph of their own, and an untrained bundle."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Iterator[Any]:
+    pytest.importorskip('rclpy')
+    from ros_graph import own_graph
+
+    with own_graph(tmp_path) as graph:
+        yield graph
+
+
+@pytest.fixture(scope='session')
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle that drives, though to nowhere."""
+    import torch
+
+    from sparse_imagination_ros.sim.robots import robot
+    from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
+    from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+    from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
+
+    torch.manual_seed(0)
+    base = robot('omnidirectional')
+    encoder = EncoderShape(image_size=32, grid=4, width=32, depth=1)
+    predictor = PredictorShape(token_width=32, action_size=2, width=32, depth=1, heads=2)
+    manifest = Manifest(
+        'untrained', base.name, 0.2, 224,
+        Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
+        encoder, predictor)
+    folder = tmp_path_factory.mktemp('bundles') / 'untrained'
+    Bundle(manifest, SmallEncoder(encoder), SparsePredictor(predictor)).save(folder)
+    return folder
