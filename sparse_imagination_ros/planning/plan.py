@@ -1,0 +1,88 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The time-stamped plan, and the commands that were really sent; not how a plan is made."""
+
+from collections import deque
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An action sequence in which each action has a time; it can be read at any time.
+
+    actions: [T, A], action i is meant for [start_s + i * step_s, start_s + (i + 1) * step_s).
+    frame_stamp_s: when the frame that the plan came from was taken, on the same clock.
+    """
+
+    frame_stamp_s: float
+    start_s: float
+    step_s: float
+    actions: Array
+
+    @property
+    def end_s(self) -> float:
+        """When the last action ends."""
+        return self.start_s + self.step_s * len(self.actions)
+
+    def at(self, now_s: float) -> Array:
+        """Return the action [A] for this moment: the first before the plan, zero after its end."""
+        if now_s >= self.end_s:
+            return np.zeros_like(self.actions[0])
+        action: Array = self.actions[max(0, int((now_s - self.start_s) / self.step_s))]
+        return action
+
+    def slid(self, start_s: float) -> Array:
+        """Return the actions [T, A] of a plan that starts at `start_s` instead.
+
+        Each new action is the average of this plan over the new interval, so that sliding by part
+        of a step moves that part of every action; past the end the last action is held.
+        """
+        shift = (start_s - self.start_s) / self.step_s
+        last = len(self.actions) - 1
+        position = np.clip(np.arange(last + 1) + shift, 0, last)
+        whole = position.astype(int)
+        part = (position - whole).astype(np.float32)[:, None]
+        following = np.minimum(whole + 1, last)
+        slid: Array = (1 - part) * self.actions[whole] + part * self.actions[following]
+        return slid
+
+
+class CommandHistory:
+    """The commands that left for the robot, each held until the next one. Safe between threads."""
+
+    def __init__(self, action_size: int, span_s: float) -> None:
+        self._zero = np.zeros(action_size, np.float32)
+        self._span_s = span_s
+        self._sent: deque[tuple[float, Array]] = deque()
+        self._lock = Lock()
+
+    def add(self, now_s: float, values: Array) -> None:
+        """Remember a command sent now; times must not go back."""
+        with self._lock:
+            self._sent.append((now_s, np.array(values, np.float32)))
+            # The newest command before the span still acts inside it.
+            while len(self._sent) > 1 and self._sent[1][0] < now_s - self._span_s:
+                self._sent.popleft()
+
+    def clear(self) -> None:
+        """Forget all commands, as after a jump of the clock."""
+        with self._lock:
+            self._sent.clear()
+
+    def mean(self, start_s: float, end_s: float) -> Array:
+        """Return the time average [A] over an interval; zero before the first command."""
+        with self._lock:
+            sent = list(self._sent)
+        total = self._zero.copy()
+        for i, (since_s, values) in enumerate(sent):
+            until_s = sent[i + 1][0] if i + 1 < len(sent) else end_s
+            overlap_s = min(until_s, end_s) - max(since_s, start_s)
+            if overlap_s > 0:
+                total += overlap_s * values
+        return total / np.float32(end_s - start_s)

@@ -1,0 +1,191 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One cycle: a frame in, a time-stamped plan out. No threads and no clock but the stopwatch."""
+
+from collections import deque
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
+from sparse_imagination_ros.imagination.reference import Context, imagine, remember
+from sparse_imagination_ros.planning.mppi import optimise, Optimum
+from sparse_imagination_ros.planning.objective import step_weights
+from sparse_imagination_ros.planning.plan import CommandHistory, Plan
+from sparse_imagination_ros.planning.proposals import Spread
+from sparse_imagination_ros.tokens.frames import Frame, normalise, Picture, shrink
+from sparse_imagination_ros.tokens.subsets import random_subset
+from sparse_imagination_ros.world_models.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """The effort of a cycle, and how candidates are drawn and weighed."""
+
+    tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
+    candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
+    iterations: int = setting(2, 'times that the candidates are drawn in a cycle', 1, 100)
+    steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
+    budget_ms: float = setting(
+        150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
+    sigma: float = setting(0.3, 'noise on the last plan, of the action limits', 0.01, 2.0)
+    knots: int = setting(4, 'points between which candidates are interpolated', 2, 100)
+    bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
+    temperature: float = setting(
+        0.01, 'how much worse candidates count, of the spread of costs', 0.001, 10.0)
+    growth: float = setting(1.5, 'how much more each later step counts than the one before',
+                            1.0, 10.0)
+    seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What one cycle did. subset: [K], the token positions that were imagined, row by row."""
+
+    plan: Plan
+    encode_ms: float
+    imagine_ms: float
+    total_ms: float
+    tokens: int
+    candidates: int
+    iterations: int
+    encodes: int
+    subset: NDArray[np.int64]
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Seen:
+    stamp_s: float
+    tokens: Tensor
+
+
+class Planner:
+    """Plans with one bundle toward one goal picture at a time."""
+
+    def __init__(self, bundle: Bundle, config: PlannerConfig) -> None:
+        self._bundle, self._config = bundle, config
+        manifest = bundle.manifest
+        if config.tokens > manifest.total_tokens:
+            raise ConfigError(
+                f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
+                f'[1, {manifest.total_tokens}]')
+        self._scale = np.array(manifest.actions.high, np.float32)
+        self._weights = step_weights(config.steps, config.growth)
+        self._spread = Spread(config.sigma, config.knots, config.bold_share)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        self._goal: Tensor | None = None
+        self._encodes = 0
+        self.forget()
+        self._warm_up()
+
+    def forget(self) -> None:
+        """Drop what was seen and planned, as after a jump of the scene."""
+        self._seen: deque[_Seen] = deque()
+        self._plan: Plan | None = None
+        self._latency_s = self._config.budget_ms / 1000
+
+    @torch.inference_mode()
+    def set_goal(self, picture: Picture) -> None:
+        """Plan toward what this picture shows from now on."""
+        self._goal = self._encode(picture, 'goal picture')
+        self.forget()
+
+    @torch.inference_mode()
+    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
+        """Plan from a frame, and the commands that were sent up to now."""
+        if self._goal is None:
+            raise PlanningError('there is no goal yet; publish a goal picture')
+        start = perf_counter()
+        self._encodes = 0
+        self._see(frame)
+        encoded = perf_counter()
+        subset = random_subset(
+            self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
+        optimum = self._search(frame.stamp_s, self._goal, subset, sent)
+        actions = optimum.actions.numpy() * self._scale
+        self._plan = Plan(frame.stamp_s, frame.stamp_s, self._step_s, actions)
+        done = perf_counter()
+        # A moving average is enough here: it only shifts the first action.
+        self._latency_s += 0.2 * (done - start - self._latency_s)
+        return Cycle(
+            self._plan, 1000 * (encoded - start), 1000 * (done - encoded), 1000 * (done - start),
+            self._config.tokens, self._config.candidates, self._config.iterations, self._encodes,
+            subset.numpy(), optimum.cost)
+
+    @property
+    def _step_s(self) -> float:
+        return self._bundle.manifest.step_s
+
+    def _see(self, frame: Frame) -> None:
+        if self._seen and frame.stamp_s <= self._seen[-1].stamp_s:
+            # The clock went back, as when a bag is replayed again.
+            self.forget()
+        self._seen.append(_Seen(frame.stamp_s, self._encode(frame.rgb, 'camera picture')))
+        span_s = self._bundle.manifest.predictor.window * self._step_s
+        while self._seen[0].stamp_s < frame.stamp_s - span_s:
+            self._seen.popleft()
+
+    def _search(
+        self, now_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
+    ) -> Optimum:
+        config, predictor = self._config, self._bundle.predictor
+        memory = remember(predictor, self._context(subset, sent))
+        nominal = torch.zeros(config.steps, len(self._scale))
+        if self._plan is not None:
+            nominal = torch.from_numpy(self._plan.slid(now_s) / self._scale)
+        # Until this plan can be ready the robot goes on with what it is told now.
+        known = min(1.0, self._latency_s / self._step_s)
+        committed = torch.from_numpy(sent.mean(now_s, now_s + self._latency_s) / self._scale)
+
+        def costs_of(candidates: Tensor) -> Tensor:
+            actions = candidates.clone()
+            actions[:, 0] = known * committed + (1 - known) * candidates[:, 0]
+            return imagine(predictor, memory, goal[subset], actions, self._weights)
+
+        return optimise(nominal, costs_of, config.candidates, config.iterations, self._spread,
+                        config.temperature, self._generator)
+
+    def _context(self, subset: Tensor, sent: CommandHistory) -> Context:
+        """Collect the frames that lie whole model steps before the newest, as far as seen."""
+        chosen = [self._seen[-1]]
+        actions: list[Tensor] = []
+        for back in range(1, self._bundle.manifest.predictor.window):
+            wanted_s = self._seen[-1].stamp_s - back * self._step_s
+            nearest = min(self._seen, key=lambda seen: abs(seen.stamp_s - wanted_s))
+            if abs(nearest.stamp_s - wanted_s) > self._step_s / 4:
+                break
+            between_s = chosen[0].stamp_s - nearest.stamp_s
+            # A longer or shorter interval moves the robot more or less than a model step.
+            mean = sent.mean(nearest.stamp_s, chosen[0].stamp_s) * (between_s / self._step_s)
+            actions.insert(0, torch.from_numpy(mean / self._scale))
+            chosen.insert(0, nearest)
+        return Context(
+            torch.stack([seen.tokens[subset] for seen in chosen]),
+            torch.stack(actions) if actions else torch.zeros(0, len(self._scale)))
+
+    def _encode(self, picture: Picture, what: str) -> Tensor:
+        manifest = self._bundle.manifest
+        size = manifest.picture_size
+        if picture.shape != (size, size, 3):
+            raise FrameError(
+                f'the {what} is {picture.shape[1]} x {picture.shape[0]} pixels; bundle '
+                f'`{manifest.name}` was trained on {size} x {size}: crop and resize it')
+        self._encodes += 1
+        small = torch.from_numpy(shrink(picture, manifest.encoder.image_size))
+        tokens: Tensor = self._bundle.encoder(normalise(small)[None])[0]
+        return tokens
+
+    def _warm_up(self) -> None:
+        size = self._bundle.manifest.picture_size
+        blank = np.zeros((size, size, 3), np.uint8)
+        self.set_goal(blank)
+        for cycle in range(3):
+            self.plan(Frame(cycle * self._step_s, blank), CommandHistory(len(self._scale), 1.0))
+        self._goal = None
+        self.forget()

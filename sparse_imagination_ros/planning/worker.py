@@ -1,0 +1,200 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A planner in a thread of its own, with a mailbox that holds only the newest frame.
+
+It decides when to plan and which plan counts; how to plan is the planner's matter. Whoever sends
+commands reads `current` at any time and never waits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from threading import Condition, Thread
+import time
+
+from sparse_imagination_ros.planning.plan import CommandHistory
+from sparse_imagination_ros.planning.planner import Cycle, Planner
+from sparse_imagination_ros.tokens.frames import Frame, Picture
+
+
+class Matter(Enum):
+    """What a problem is about."""
+
+    GOAL = 'goal'
+    CYCLE = 'cycle'
+
+
+@dataclass(frozen=True)
+class Finished:
+    """
+    A cycle with its times: total_ms from trigger to usable plan, on the steady clock.
+
+    arrived_s: when the frame arrived, on the steady clock.
+    """
+
+    cycle: Cycle
+    frame: Frame
+    arrived_s: float
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class _Mail:
+    goal: Picture | None
+    goal_number: int
+    frame: Frame | None
+    arrived_s: float
+    generation: int
+    forget: bool
+
+
+class PlannerThread:
+    """
+    Makes a planner and runs it, all in one thread: some engines insist on that.
+
+    Callbacks are called in this thread: on_cycle after each finished cycle, on_problem with what a
+    goal or a cycle raised.
+    """
+
+    def __init__(
+        self, make: Callable[[], Planner], sent: CommandHistory,
+        on_cycle: Callable[[Finished], None], on_problem: Callable[[Matter, Exception], None],
+    ) -> None:
+        self._make, self._sent = make, sent
+        self._on_cycle, self._on_problem = on_cycle, on_problem
+        self._change = Condition()
+        self._failure: BaseException | None = None
+        self._made = self._closing = self._has_goal = self._forget = False
+        self._goal: Picture | None = None
+        self._goal_number = 0
+        self._frame: Frame | None = None
+        self._arrived_s = 0.0
+        # Counts goals and rests: a cycle that began before the last one does not count.
+        self._generation = 0
+        self._current: Finished | None = None
+        self._thread = Thread(target=self._run, name='planner', daemon=True)
+
+    def start(self) -> None:
+        """Make the planner and wait for it; raise what making it raised."""
+        self._thread.start()
+        with self._change:
+            self._change.wait_for(lambda: self._made)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the thread, after the cycle that runs."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join()
+
+    @property
+    def current(self) -> Finished | None:
+        """Return the newest plan that counts, with its cycle."""
+        return self._current
+
+    @property
+    def has_goal(self) -> bool:
+        """Tell whether a goal was taken or waits to be."""
+        return self._has_goal or self._goal is not None
+
+    def set_goal(self, picture: Picture) -> None:
+        """Take a new goal; the plan for the old one no longer counts."""
+        with self._change:
+            self._replace_goal(picture)
+
+    def drop_goal(self) -> None:
+        """Have no goal, and so no plan."""
+        with self._change:
+            self._replace_goal(None)
+
+    def offer(self, frame: Frame, arrived_s: float) -> None:
+        """Offer a frame to plan from; it replaces one that still waits."""
+        with self._change:
+            self._frame, self._arrived_s = frame, arrived_s
+            self._change.notify_all()
+
+    def rest(self) -> None:
+        """Drop plan and frame, keep the goal; start afresh with the next frame."""
+        with self._change:
+            self._forget = True
+            self._drop()
+
+    def _replace_goal(self, picture: Picture | None) -> None:
+        self._goal, self._has_goal = picture, False
+        self._goal_number += 1
+        self._drop()
+
+    def _drop(self) -> None:
+        self._generation += 1
+        self._current = self._frame = None
+        self._change.notify_all()
+
+    def _run(self) -> None:
+        try:
+            planner = self._make()
+        except BaseException as failure:
+            self._failure = failure
+            return
+        finally:
+            with self._change:
+                self._made = True
+                self._change.notify_all()
+        newest_s = float('-inf')
+        while (mail := self._next_mail()) is not None:
+            if mail.goal is not None:
+                self._take_goal(planner, mail.goal, mail.goal_number)
+            elif mail.frame is not None:
+                # A clock that went back: what was seen later has not happened yet.
+                if mail.forget or mail.frame.stamp_s < newest_s:
+                    planner.forget()
+                newest_s = mail.frame.stamp_s
+                self._take_frame(planner, mail.frame, mail.arrived_s, mail.generation)
+
+    def _next_mail(self) -> _Mail | None:
+        with self._change:
+            self._change.wait_for(
+                lambda: self._closing or self._goal is not None
+                or (self._frame is not None and self._has_goal))
+            if self._closing:
+                return None
+            mail = _Mail(
+                self._goal, self._goal_number, self._frame, self._arrived_s, self._generation,
+                self._forget)
+            if self._goal is not None:
+                # Its frame waits for the goal.
+                self._goal = None
+            else:
+                self._frame, self._forget = None, False
+            return mail
+
+    def _take_goal(self, planner: Planner, picture: Picture, number: int) -> None:
+        try:
+            planner.set_goal(picture)
+        except Exception as problem:
+            self._on_problem(Matter.GOAL, problem)
+            return
+        with self._change:
+            # A newer goal, or the wish to have none, may have come meanwhile.
+            self._has_goal = number == self._goal_number
+
+    def _take_frame(
+        self, planner: Planner, frame: Frame, arrived_s: float, generation: int,
+    ) -> None:
+        began_s = time.perf_counter()
+        try:
+            cycle = planner.plan(frame, self._sent)
+        except Exception as problem:
+            with self._change:
+                self._current = None
+            self._on_problem(Matter.CYCLE, problem)
+            return
+        with self._change:
+            if generation != self._generation:
+                return
+            finished = Finished(
+                cycle, frame, arrived_s, (time.perf_counter() - began_s) * 1000)
+            self._current = finished
+        self._on_cycle(finished)
