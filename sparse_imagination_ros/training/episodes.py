@@ -1,0 +1,105 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded episodes on disk: frames and the mean commands between them. How they are made or
+learned from is not decided here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_imagination_ros.config import build
+from sparse_imagination_ros.errors import ConfigError, DataError
+from sparse_imagination_ros.planning.plan import Array
+from sparse_imagination_ros.tokens.frames import Picture
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What all episodes of one recording share. action_low, high, acceleration: [A]."""
+
+    robot: str
+    step_s: float
+    image_size: int
+    picture_size: int
+    action_names: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    acceleration: tuple[float, ...]
+    seed: int
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes of equal length in memory.
+
+    frames: [E, L + 1, S, S, 3]; actions: [E, L, A], action i is the mean command between frames
+    i and i + 1; poses: [E, L + 1, 3], for probes only, never for training.
+    """
+
+    frames: Picture
+    actions: Array
+    poses: NDArray[np.float32]
+
+
+def save_shard(folder: Path, index: int, episodes: Episodes) -> None:
+    """Write some episodes; a shard appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f'episodes-{index:03d}.part.npz'
+    np.savez_compressed(
+        part, frames=episodes.frames, actions=episodes.actions, poses=episodes.poses)
+    part.rename(shard_path(folder, index))
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    """Return where a shard lives."""
+    return folder / f'episodes-{index:03d}.npz'
+
+
+def save_recording(folder: Path, recording: Recording) -> None:
+    """Write what the episodes share."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'recording.json').write_text(json.dumps(asdict(recording), indent=2) + '\n')
+
+
+def load_recording(folder: Path) -> Recording:
+    """Read what the episodes share."""
+    try:
+        values = json.loads((folder / 'recording.json').read_text())
+        return build(
+            Recording, {name: tuple(value) if isinstance(value, list) else value
+                        for name, value in values.items()}, str(folder))
+    except FileNotFoundError:
+        raise DataError(
+            f'{folder}: no recording here; make one with `sparse-imagination record`') from None
+    except (ValueError, AttributeError, ConfigError) as error:
+        raise DataError(
+            f'{folder}/recording.json is damaged ({error}); record again') from error
+
+
+def load_episodes(folder: Path) -> Episodes:
+    """Read all shards of a recording."""
+    recording = load_recording(folder)
+    shards = list(_read_shards(folder))
+    found = sum(len(shard.frames) for shard in shards)
+    if found != recording.episodes:
+        raise DataError(
+            f'{folder}: {found} of {recording.episodes} episodes are there; '
+            'run `sparse-imagination record` again with the same arguments to complete it')
+    return Episodes(*(
+        np.concatenate([getattr(shard, name) for shard in shards])
+        for name in ('frames', 'actions', 'poses')))
+
+
+def _read_shards(folder: Path) -> Iterator[Episodes]:
+    for path in sorted(folder.glob('episodes-[0-9][0-9][0-9].npz')):
+        try:
+            with np.load(path) as file:
+                yield Episodes(file['frames'], file['actions'], file['poses'])
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f'{path} is damaged ({error}); delete it and record again') from error

@@ -1,0 +1,52 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the training of the encoder minimises: pure functions of tensors."""
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+# Frames up to this many steps apart count as near in time, the nearer the more.
+NEAR_STEPS = 6
+NEAR_DECAY = 0.7
+
+
+class PoseHead(nn.Module):
+    """Where the robot is, read from each token by itself; used in training only."""
+
+    def __init__(self, token_width: int, world_size_m: float) -> None:
+        super().__init__()
+        self.net = nn.Linear(token_width, 4)
+        self._half_m = world_size_m / 2
+
+    def loss(self, tokens: Tensor, poses: Tensor) -> Tensor:
+        """Return the error of reading poses [B, F, 3] from tokens [B, F, P, D]."""
+        place, heading = poses[..., :2] / self._half_m - 1, poses[..., 2:]
+        wanted = torch.cat([place, heading.cos(), heading.sin()], -1)
+        read: Tensor = self.net(tokens)
+        return functional.mse_loss(read.float(), wanted[:, :, None].expand_as(read))
+
+
+class TemporalContrast(nn.Module):
+    """
+    Tokens of frames near in time are near, and of frames far apart in time are far.
+
+    Near means soon to be reached: two places on either side of a wall lie apart. Only frames of
+    one episode are compared, in which everything but the robot stands still.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(2.5))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the loss of consecutive frames' tokens [B, F, P, D] of unit variance."""
+        frames, width = tokens.shape[1], tokens.shape[3]
+        number = torch.arange(frames)
+        apart = (number[:, None] - number[None]).abs()
+        near = torch.where((apart > 0) & (apart <= NEAR_STEPS), NEAR_DECAY**apart.float(), 0.0)
+        each = tokens.transpose(1, 2)
+        distance = 2 - 2 * (each @ each.transpose(-1, -2)) / width
+        scores = (-self.log_scale.exp() * distance).masked_fill(apart == 0, -1e4)
+        loss = -(near / near.sum(1, keepdim=True)) * scores.log_softmax(-1)
+        return loss.sum(-1).mean()

@@ -1,0 +1,256 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Trains a bundle from recorded episodes, in two parts: the encoder, then the sparse predictor.
+
+A stopped training goes on where its last checkpoint was; each step draws from a generator of its
+own, so that a resumed run is the same run.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+import json
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, nn, Tensor
+from torch.nn import functional
+
+from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.errors import DataError
+from sparse_imagination_ros.sim.layouts import SIZE_M
+from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
+from sparse_imagination_ros.tokens.frames import normalise
+from sparse_imagination_ros.tokens.subsets import random_split, random_subset
+from sparse_imagination_ros.training.episodes import Episodes, Recording
+from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
+from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+from sparse_imagination_ros.world_models.sparse import (
+    grouped_prediction,
+    PredictorShape,
+    SparsePredictor,
+)
+
+CHECKPOINT_STEPS = 100
+# For so many steps the encoder learns the pose alone; the other losses rise over as many more.
+POSE_STEPS = 150
+# The predictor is trained on clips of this many frames, in both parts.
+CLIP_FRAMES = 5
+# So many tokens of each frame are predicted in a step; half of the steps' time is saved.
+PREDICTED_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long, how much at a time, and what counts how much."""
+
+    seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
+    encoder_steps: int = setting(400, 'steps of the first part', 1, 10**6)
+    predictor_steps: int = setting(1500, 'steps of the second part', 1, 10**6)
+    encoder_episodes: int = setting(16, 'episodes in a batch of the first part', 1, 4096)
+    encoder_frames: int = setting(16, 'consecutive frames of each of them', CLIP_FRAMES, 1000)
+    predictor_clips: int = setting(32, 'clips in a batch of the second part', 1, 4096)
+    learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
+    pose: float = setting(5.0, 'weight of telling the pose in the first part', 0.0, 100.0)
+    contrast: float = setting(0.3, 'weight of the temporal contrast', 0.0, 100.0)
+    prediction: float = setting(1.0, 'weight of the prediction in the first part', 0.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is: the part's name, its finished steps and all its steps, its loss."""
+
+    part: str
+    step: int
+    steps: int
+    loss: float
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Episodes as tensors; actions in units of their limits."""
+
+    frames: Tensor
+    actions: Tensor
+    poses: Tensor
+
+    def clips(self, count: int, frames: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw indices of episodes [B, 1] and of consecutive frames [B, F]."""
+        episodes, length = self.frames.shape[:2]
+        episode = torch.randint(episodes, (count, 1), generator=generator)
+        first = torch.randint(length - frames + 1, (count, 1), generator=generator)
+        return episode, first + torch.arange(frames)
+
+    def actions_after(self, episode: Tensor, frame: Tensor) -> Tensor:
+        """Return the actions [B, F, A] that lead out of frames; an episode's last has none."""
+        return self.actions[episode, frame.clamp(max=self.actions.shape[1] - 1)]
+
+
+def train(
+    config: TrainConfig, recording: Recording, episodes: Episodes, work: Path, report: Report,
+) -> Bundle:
+    """Train a bundle; checkpoints are kept in the folder `work`."""
+    if episodes.frames.shape[1] < config.encoder_frames:
+        raise DataError(
+            f'episodes of {episodes.frames.shape[1]} frames are too short for '
+            f'`encoder_frames` = {config.encoder_frames}; record longer ones')
+    _claim(work, config, recording)
+    torch.manual_seed(config.seed)
+    manifest = _manifest(recording)
+    encoder, predictor = SmallEncoder(manifest.encoder), SparsePredictor(manifest.predictor)
+    data = _Data(
+        torch.from_numpy(episodes.frames),
+        torch.from_numpy(episodes.actions / np.array(recording.action_high, np.float32)),
+        torch.from_numpy(episodes.poses))
+    _train_encoder(config, encoder, predictor, data, work, report)
+    encoder.eval().requires_grad_(False)
+    _train_predictor(config, predictor, data, _encode_all(encoder, data, report), work, report)
+    return Bundle(manifest, encoder, predictor.eval().requires_grad_(False))
+
+
+def _claim(work: Path, config: TrainConfig, recording: Recording) -> None:
+    """Keep checkpoints of different trainings apart."""
+    work.mkdir(parents=True, exist_ok=True)
+    path, mine = work / 'training.json', json.dumps([asdict(config), asdict(recording)], indent=2)
+    if path.exists() and path.read_text() != mine:
+        raise DataError(
+            f'{work} holds checkpoints of a training with other settings or data; '
+            'choose another folder or delete it')
+    path.write_text(mine)
+
+
+def _manifest(recording: Recording) -> Manifest:
+    encoder = EncoderShape(image_size=recording.image_size)
+    return Manifest(
+        name=f'rooms-{recording.robot}', robot=recording.robot, step_s=recording.step_s,
+        picture_size=recording.picture_size,
+        actions=Actions(recording.action_names, recording.action_low, recording.action_high,
+                        recording.acceleration),
+        encoder=encoder,
+        predictor=PredictorShape(encoder.width, len(recording.action_names)))
+
+
+def _train_encoder(
+    config: TrainConfig, encoder: SmallEncoder, predictor: SparsePredictor, data: _Data,
+    work: Path, report: Report,
+) -> None:
+    """Learn tokens that know where the robot is, how far apart places are, and what comes next."""
+    head, contrast = PoseHead(encoder.shape.width, SIZE_M), TemporalContrast()
+    # Whole clips from the batch's frames; what is left over is not predicted.
+    clips = config.encoder_frames // CLIP_FRAMES
+
+    def loss_of(step: int, generator: Generator) -> Tensor:
+        episode, frame = data.clips(config.encoder_episodes, config.encoder_frames, generator)
+        with torch.autocast('cpu', torch.bfloat16):
+            pictures = normalise(data.frames[episode, frame].flatten(0, 1))
+            tokens = encoder(pictures).reshape(*frame.shape, *encoder.position.shape)
+            pose = head.loss(tokens, data.poses[episode, frame])
+        kept = clips * CLIP_FRAMES
+        windows, moves = (
+            x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
+            for x in (tokens, data.actions_after(episode, frame)))
+        predicted = prediction_loss(predictor, windows, moves, generator)
+        # First the tokens must say anything at all, then they are given a shape.
+        ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
+        loss: Tensor = config.pose * pose + ramp * (
+            config.contrast * contrast(tokens.float()) + config.prediction * predicted)
+        return loss
+
+    modules = nn.ModuleList([encoder, predictor, head, contrast])
+    _run('encoder', config.encoder_steps, config, modules, loss_of, work, report)
+
+
+def _train_predictor(
+    config: TrainConfig, predictor: SparsePredictor, data: _Data, tokens: Tensor,
+    work: Path, report: Report,
+) -> None:
+    """Learn what comes next, on tokens that no longer change."""
+
+    def loss_of(step: int, generator: Generator) -> Tensor:
+        episode, frame = data.clips(config.predictor_clips, CLIP_FRAMES, generator)
+        actions = data.actions_after(episode, frame)
+        return prediction_loss(predictor, tokens[episode, frame], actions, generator)
+
+    _run('predictor', config.predictor_steps, config, nn.ModuleList([predictor]), loss_of, work,
+         report)
+
+
+def prediction_loss(
+    predictor: SparsePredictor, tokens: Tensor, actions: Tensor, generator: Generator,
+) -> Tensor:
+    """
+    Return the prediction's error as a share of the error of predicting that nothing changes.
+
+    Attention stays inside two random groups of the tokens. As a share it also rewards an encoder
+    whose tokens move, in ways that can be foreseen. tokens: [B, F, P, D]; actions: [B, F, A], of
+    which the last is not used.
+    """
+    drawn = random_subset(tokens.shape[2], min(PREDICTED_TOKENS, tokens.shape[2]), generator)
+    some = tokens[:, :, drawn].float()
+    groups = random_split(len(drawn), generator)
+    with torch.autocast('cpu', torch.bfloat16):
+        predicted = grouped_prediction(predictor, some[:, :-1], actions[:, :-1], groups)
+    wrong = functional.mse_loss(predicted.float(), some[:, 1:])
+    share: Tensor = wrong / functional.mse_loss(some[:, :-1], some[:, 1:])
+    return share
+
+
+def _run(
+    part: str, steps: int, config: TrainConfig, modules: nn.ModuleList,
+    loss_of: Callable[[int, Generator], Tensor], work: Path, report: Report,
+) -> None:
+    optimiser = torch.optim.AdamW(modules.parameters(), config.learning_rate, weight_decay=0.01)
+    path = work / f'{part}.pt'
+    done = _resume(path, modules, optimiser)
+    for step in range(done, steps):
+        for group in optimiser.param_groups:
+            group['lr'] = config.learning_rate * _schedule(step, steps)
+        generator = torch.Generator().manual_seed(config.seed * 10_000_000 + step)
+        loss = loss_of(step, generator)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+        optimiser.step()
+        if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == steps:
+            _checkpoint(path, step + 1, modules, optimiser)
+        report(Progress(part, step + 1, steps, loss.item()))
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Return the share of the learning rate: a short rise, then half a cosine down to 2 %."""
+    return min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + cos(pi * step / steps)) / 2)
+
+
+def _checkpoint(
+    path: Path, step: int, modules: nn.ModuleList, optimiser: torch.optim.Optimizer,
+) -> None:
+    part = path.with_suffix('.part')
+    torch.save({'step': step, 'modules': modules.state_dict(),
+                'optimiser': optimiser.state_dict()}, part)
+    part.rename(path)
+
+
+def _resume(path: Path, modules: nn.ModuleList, optimiser: torch.optim.Optimizer) -> int:
+    if not path.exists():
+        return 0
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    modules.load_state_dict(state['modules'])
+    optimiser.load_state_dict(state['optimiser'])
+    return int(state['step'])
+
+
+@torch.no_grad()
+def _encode_all(encoder: SmallEncoder, data: _Data, report: Report) -> Tensor:
+    """Return the tokens of all frames [E, L + 1, P, D], in half the memory of float32."""
+    total = len(data.frames)
+    tokens = []
+    for number, frames in enumerate(data.frames):
+        tokens.append(encoder(normalise(frames)).to(torch.bfloat16))
+        report(Progress('tokens', number + 1, total, 0.0))
+    return torch.stack(tokens)

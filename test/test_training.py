@@ -1,0 +1,136 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recording and training: seeded, resumable, and they learn."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sparse_imagination_ros.config import build
+from sparse_imagination_ros.errors import DataError
+from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
+from sparse_imagination_ros.training.episodes import load_episodes, load_recording
+from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
+from sparse_imagination_ros.training.record import record, RecordConfig
+from sparse_imagination_ros.training.train import train, TrainConfig
+
+RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
+TRAIN = TrainConfig(
+    encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=6, predictor_clips=2)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('data') / 'recording'
+    record(RECORD, folder, lambda done: None)
+    return folder
+
+
+def train_on(data: Path, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None):
+    return train(config, load_recording(data), load_episodes(data), work, report)
+
+
+def test_a_recording_holds_frames_actions_and_poses(data):
+    episodes = load_episodes(data)
+    assert episodes.frames.shape == (4, 9, 96, 96, 3)
+    assert episodes.actions.shape == (4, 8, 2)
+    assert episodes.poses.shape == (4, 9, 3)
+    assert np.abs(episodes.actions).max() <= 1.0 + 1e-6
+
+
+def test_the_same_seed_records_the_same(data, tmp_path):
+    record(RECORD, tmp_path, lambda done: None)
+    assert np.array_equal(load_episodes(tmp_path).frames, load_episodes(data).frames)
+
+
+def test_another_recording_is_not_mixed_in(data):
+    with pytest.raises(DataError, match=r'holds another recording'):
+        record(replace(RECORD, seed=4), data, lambda done: None)
+
+
+def test_missing_episodes_are_noticed_and_can_be_completed(tmp_path):
+    record(RECORD, tmp_path, lambda done: None)
+    (tmp_path / 'episodes-000.npz').unlink()
+    with pytest.raises(DataError, match=r'0 of 4 episodes'):
+        load_episodes(tmp_path)
+    record(RECORD, tmp_path, lambda done: None)
+    assert len(load_episodes(tmp_path).frames) == 4
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    record(RECORD, tmp_path, lambda done: None)
+    (tmp_path / 'episodes-000.npz').write_bytes(b'PK')
+    with pytest.raises(DataError, match=r'episodes-000.npz is damaged'):
+        load_episodes(tmp_path)
+
+
+def test_no_recording_is_named_with_the_way_to_make_one(tmp_path):
+    with pytest.raises(DataError, match=r'sparse-imagination record'):
+        load_recording(tmp_path)
+
+
+def test_a_resumed_training_is_the_same_training(data, tmp_path, monkeypatch):
+    from sparse_imagination_ros.training import train as module
+    monkeypatch.setattr(module, 'CHECKPOINT_STEPS', 2)
+    whole = train_on(data, tmp_path / 'whole')
+
+    class StopError(Exception):
+        """The power went out."""
+
+    def stop(progress):
+        if (progress.part, progress.step) == ('predictor', 3):
+            raise StopError
+
+    with pytest.raises(StopError):
+        train_on(data, tmp_path / 'halves', report=stop)
+    steps = []
+    halves = train_on(data, tmp_path / 'halves', report=steps.append)
+    assert [p.step for p in steps if p.part == 'predictor'] == [3, 4]
+    for name, value in whole.predictor.state_dict().items():
+        assert torch.equal(halves.predictor.state_dict()[name], value)
+
+
+def test_checkpoints_of_another_training_are_refused(data, tmp_path):
+    train_on(data, tmp_path)
+    with pytest.raises(DataError, match=r'other settings'):
+        train_on(data, tmp_path, replace(TRAIN, seed=1))
+
+
+def test_episodes_too_short_for_a_batch_are_refused(data, tmp_path):
+    with pytest.raises(DataError, match=r'too short for .encoder_frames. = 16'):
+        train_on(data, tmp_path, TrainConfig())
+
+
+def test_the_encoder_learns_where_the_robot_is(data):
+    torch.manual_seed(0)
+    episodes = load_episodes(data)
+    from sparse_imagination_ros.tokens.frames import normalise
+    encoder, head = SmallEncoder(EncoderShape(width=32)), PoseHead(32, 3.0)
+    optimiser = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 0.003)
+    pictures = normalise(torch.from_numpy(episodes.frames[:2].reshape(-1, 96, 96, 3)))
+    poses = torch.from_numpy(episodes.poses[:2])
+    losses = []
+    for _ in range(60):
+        loss = head.loss(encoder(pictures).unflatten(0, (2, 9)), poses)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 4
+
+
+def test_contrast_prefers_tokens_that_move_with_time():
+    contrast = TemporalContrast()
+    angle = torch.linspace(0, 3, 12)[:, None] * torch.ones(1, 8)
+    moving = 2**0.5 * torch.cat([angle.cos(), angle.sin()], 1)[None, :, None]
+    shuffled = moving[:, torch.randperm(12, generator=torch.Generator().manual_seed(0))]
+    assert contrast(moving) < contrast(shuffled)
+
+
+def test_a_setting_out_of_range_is_refused_with_its_range():
+    from sparse_imagination_ros.errors import ConfigError
+    with pytest.raises(ConfigError, match=r'.steps. is 1; allowed range is \[4, 1000\]'):
+        build(RecordConfig, {'steps': 1}, 'test')
