@@ -1,0 +1,142 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`sparse-imagination evaluate`: success and latency of a bundle, in closed loop without ROS."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+import json
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from sparse_imagination_ros.evaluation.closed_loop import Episode, Score
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add this command to those of the main parser."""
+    parser = subparsers.add_parser(
+        'evaluate', help='drive many simulated episodes without ROS',
+        description='Drive a bundle through layouts that training never saw. Planning is charged '
+                    'with the time that it takes on this machine; keep the machine quiet.')
+    parser.add_argument('--bundle', type=Path, required=True, help='folder of the bundle')
+    parser.add_argument('--episodes', type=_positive, default=100, help='how many (%(default)s)')
+    parser.add_argument(
+        '--seed', type=_not_negative, default=9000, help='seed of the first layout (%(default)s)')
+    parser.add_argument(
+        '--tokens', type=_counts, metavar='N[,N...]',
+        help='numbers of tokens to compare on the same episodes (the default of the planner)')
+    parser.add_argument(
+        '--time-limit', type=float, metavar='SECONDS',
+        help='how long an episode may take (the default of the closed loop)')
+    parser.add_argument(
+        '--threads', type=_positive, default=1,
+        help='processor threads of the network, as for the node (%(default)s)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, and print a table."""
+    # Not before: the list of commands must not wait for torch.
+    import torch
+
+    from sparse_imagination_ros.config import build
+    from sparse_imagination_ros.evaluation.closed_loop import evaluate, LoopConfig, SPLIT
+    from sparse_imagination_ros.evaluation.versions import versions
+    from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+    from sparse_imagination_ros.world_models.bundle import Bundle
+
+    torch.set_num_threads(args.threads)
+    console = Console()
+    bundle = Bundle.load(args.bundle)
+    seeds = range(args.seed, args.seed + args.episodes)
+    limits = {} if args.time_limit is None else {'time_limit_s': args.time_limit}
+    loop = build(LoopConfig, limits, '--time-limit')
+    counts = args.tokens or (PlannerConfig().tokens,)
+    plannings = [build(PlannerConfig, {'tokens': tokens}, '--tokens') for tokens in counts]
+    for planning in plannings:
+        # A count that the bundle refuses is refused before minutes are spent on another.
+        Planner(bundle, planning)
+    scores = []
+    with _progress(console) as progress:
+        for planning in plannings:
+            tally = _Tally(progress, planning.tokens, len(seeds))
+            scores.append(evaluate(bundle, planning, seeds, loop, tally.add))
+    console.print(_table(scores))
+    if args.json:
+        # Each row has its own number of tokens.
+        shared = {k: v for k, v in asdict(plannings[0]).items() if k != 'tokens'}
+        report = {
+            'bundle': bundle.manifest.name,
+            'robot': bundle.manifest.robot,
+            'split': SPLIT,
+            'seed': args.seed,
+            'settings': {
+                'planner': shared, 'loop': asdict(loop), 'threads': args.threads},
+            'versions': versions(),
+            'rows': [{**asdict(s), 'cycle_ms': s.cycle_ms.as_dict()} for s in scores],
+        }
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 0
+
+
+class _Tally:
+    """Shows how many episodes were driven, and how many arrived."""
+
+    def __init__(self, progress: Progress, tokens: int, total: int) -> None:
+        self._progress, self._reached = progress, 0
+        self._task = progress.add_task(f'{tokens} tokens', total=total, reached=0)
+
+    def add(self, episode: 'Episode') -> None:
+        self._reached += episode.success
+        self._progress.update(self._task, advance=1, reached=self._reached)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn('{task.description:>12}'), BarColumn(), MofNCompleteColumn(),
+        TextColumn('{task.fields[reached]} at the goal'), TimeRemainingColumn(), console=console)
+
+
+def _table(scores: 'Sequence[Score]') -> Table:
+    # Narrow enough for a terminal of 80 columns.
+    table = Table('Tokens', 'Success %', '95 % interval', 'Goal s', 'p50 ms', 'p95', 'p99', 'max',
+                  'Misses', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        column.justify, column.no_wrap = 'right', True
+    for score in scores:
+        times = (f'{ms:.1f}' for ms in score.cycle_ms.as_dict().values())
+        table.add_row(
+            f'{score.tokens}', f'{100 * score.success:.1f}',
+            f'{100 * score.low:.1f} to {100 * score.high:.1f}', f'{score.median_s:.1f}', *times,
+            f'{score.deadline_misses}/{score.cycles}')
+    return table
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not 1 or more')
+    return number
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f'{text} is not 0 or more')
+    return number
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a list of numbers such as 16,8,4') from None

@@ -1,0 +1,61 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What may be said from a number of trials and of times. It knows nothing of robots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+# Two-sided 95 % of the normal distribution.
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval of a proportion."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """How long something took, in milliseconds; all zero when nothing was measured."""
+
+    p50: float
+    p95: float
+    p99: float
+    slowest: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Return what is written to files."""
+        return {'p50': self.p50, 'p95': self.p95, 'p99': self.p99, 'max': self.slowest}
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """Return Wilson's score interval, which stays honest near 0 and 1 and for few trials."""
+    if not 0 <= successes <= trials:
+        raise ValueError(f'{successes} successes of {trials} trials: not a count of trials')
+    if trials == 0:
+        return Interval(0.0, 1.0)
+    share, z2 = successes / trials, Z_95**2
+    centre = share + z2 / (2 * trials)
+    reach = Z_95 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    scale = 1 + z2 / trials
+    # The bounds at 0 and 1 are exact; rounding must not push them outside.
+    return Interval(max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale))
+
+
+def percentiles(times_ms: Sequence[float]) -> Percentiles:
+    """
+    Return the percentiles of measured times.
+
+    Each is a time that was measured (the smallest one with at least that share at or below it),
+    not a point between two: a tail must not look better than any cycle was.
+    """
+    if len(times_ms) == 0:
+        return Percentiles(0.0, 0.0, 0.0, 0.0)
+    p50, p95, p99 = np.percentile(times_ms, (50, 95, 99), method='inverted_cdf')
+    return Percentiles(float(p50), float(p95), float(p99), float(np.max(times_ms)))

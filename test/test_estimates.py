@@ -1,0 +1,45 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Intervals and percentiles agree with known values."""
+
+import pytest
+
+from sparse_imagination_ros.evaluation.estimates import percentiles, wilson
+
+
+@pytest.mark.parametrize(('successes', 'trials', 'low', 'high'), [
+    # The two roots p of |p - share| = z sqrt(p (1 - p) / trials).
+    (19, 20, 0.763869, 0.991119),
+    (90, 100, 0.825634, 0.944771),
+    (0, 10, 0.0, 0.277533),
+    (10, 10, 0.722467, 1.0),
+    (1, 2, 0.094531, 0.905469),
+])
+def test_wilson_agrees_with_known_values(
+    successes: int, trials: int, low: float, high: float,
+) -> None:
+    interval = wilson(successes, trials)
+    assert interval.low == pytest.approx(low, abs=2e-6)
+    assert interval.high == pytest.approx(high, abs=2e-6)
+
+
+def test_no_trials_say_nothing() -> None:
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+
+
+def test_more_successes_than_trials_are_refused() -> None:
+    with pytest.raises(ValueError, match='3 successes of 2 trials'):
+        wilson(3, 2)
+
+
+def test_percentiles_are_times_that_were_measured() -> None:
+    times = [float(t) for t in range(100, 0, -1)]
+    assert percentiles(times).p50 == 50
+    assert percentiles(times).p95 == 95
+    assert percentiles(times).p99 == 99
+    assert percentiles(times).slowest == 100
+    assert percentiles([1.0, 900.0]).p95 == 900
+
+
+def test_no_times_spread_over_nothing() -> None:
+    assert set(percentiles([]).as_dict().values()) == {0.0}

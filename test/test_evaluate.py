@@ -1,0 +1,77 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `evaluate` drives a bundle and writes what it measured."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from sparse_imagination_ros.cli.evaluate import add_parser, run
+from sparse_imagination_ros.errors import BundleError, ConfigError
+from sparse_imagination_ros.sim.robots import robot
+from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
+from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
+
+
+@pytest.fixture(scope='module')
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = robot('omnidirectional')
+    encoder = EncoderShape(image_size=32, grid=4, width=32, depth=1)
+    predictor = PredictorShape(token_width=32, action_size=2, width=32, depth=1, heads=2)
+    manifest = Manifest(
+        'untrained', base.name, 0.5, 224,
+        Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
+        encoder, predictor)
+    folder = tmp_path_factory.mktemp('bundles') / 'untrained'
+    Bundle(manifest, SmallEncoder(encoder), SparsePredictor(predictor)).save(folder)
+    return folder
+
+
+def evaluate(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    return run(parser.parse_args(['evaluate', *arguments]))
+
+
+def test_the_numbers_are_written_for_each_count_of_tokens(
+    untrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / 'new' / 'scores.json'
+    assert evaluate('--bundle', str(untrained), '--episodes', '1', '--seed', '9000',
+                    '--tokens', '4,2', '--time-limit', '2', '--json', str(target)) == 0
+    report = json.loads(target.read_text())
+    assert [row['tokens'] for row in report['rows']] == [4, 2]
+    for row in report['rows']:
+        assert row['episodes'] == 1
+        assert 0 <= row['low'] <= row['success'] <= row['high'] <= 1
+        assert 0 < row['cycle_ms']['p50'] <= row['cycle_ms']['p95'] <= row['cycle_ms']['max']
+        assert 0 <= row['deadline_misses'] <= row['cycles']
+    assert (report['bundle'], report['robot'], report['seed']) == (
+        'untrained', 'omnidirectional', 9000)
+    assert report['settings']['loop']['time_limit_s'] == 2
+    assert 'torch' in report['versions']
+    assert '95 % interval' in capsys.readouterr().out
+
+
+def test_a_count_that_the_bundle_does_not_have_is_refused_at_once(untrained: Path) -> None:
+    with pytest.raises(ConfigError, match='17'):
+        evaluate('--bundle', str(untrained), '--tokens', '4,17')
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match='nowhere'):
+        evaluate('--bundle', str(tmp_path / 'nowhere'))
+
+
+@pytest.mark.parametrize('arguments', [
+    ('--tokens', '16;8'), ('--tokens', ''), ('--threads', '0'), ('--episodes', '0'),
+    ('--seed', '-1')])
+def test_senseless_arguments_are_refused(
+    arguments: tuple[str, str], capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate('--bundle', 'models/rooms', *arguments)
+    assert arguments[0] in capsys.readouterr().err
