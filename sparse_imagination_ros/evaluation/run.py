@@ -1,6 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one demonstration run over ROS 2 was: plain records, for the summary and the report.
+"""
+What one demonstration run over ROS 2 was: plain records, for the summary and the report.
 
 Nothing is measured or drawn here, and nothing of ROS is imported.
 """
@@ -16,7 +17,8 @@ from sparse_imagination_ros.tokens.frames import Picture
 
 @dataclass(frozen=True)
 class CycleRecord:
-    """One planning cycle as the planner reported it.
+    """
+    One planning cycle as the planner reported it.
 
     episode: number of the episode, from 0; time_s: since that episode's start.
     """
@@ -36,7 +38,8 @@ class CycleRecord:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One camera picture and the tokens that were imagined in the cycle that planned from it.
+    """
+    One camera picture and the tokens that were imagined in the cycle that planned from it.
 
     rgb: [H, W, 3]; subset: [K], positions among grid * grid tokens, row by row.
     """
@@ -49,7 +52,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """One drive from start to goal. Poses are (x, y, heading) in metres and radians.
+    """
+    One drive from start to goal. Poses are (x, y, heading) in metres and radians.
 
     seconds: from the reset until the goal or the time limit; path: [n, 2] and times_s: [n], as the
     odometry said; commands: [m, A] at command_times_s: [m]. All times count from the reset.

@@ -1,0 +1,73 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A bag on disk: serialised messages into an MCAP file that ROS 2 and the usual viewers open.
+
+Where the messages come from is not known here; no ROS installation is needed.
+"""
+
+from collections import Counter
+from pathlib import Path
+import shutil
+from typing import Literal
+
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
+
+from sparse_imagination_ros.errors import DataError
+
+# The layout of metadata.yaml that ROS 2 Jazzy writes.
+METADATA_VERSION: Literal[9] = 9
+# "For ever", as ROS 2 writes it.
+INFINITE = QosTime(9223372036, 854775807)
+
+
+class Bag:
+    """A bag that is being written, compressed; it replaces one that is there."""
+
+    def __init__(self, path: Path) -> None:
+        if path.exists() and not (path / 'metadata.yaml').exists() and any(path.iterdir()):
+            raise DataError(f'{path} is there and no bag: name another folder, or remove it')
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._types = get_typestore(Stores.ROS2_JAZZY)
+        self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        self._connections: dict[str, Connection] = {}
+        self.counts: Counter[str] = Counter()
+
+    def knows(self, message_type: str) -> bool:
+        """Tell whether messages of a type such as sensor_msgs/msg/Image can be written."""
+        return message_type in self._types.types
+
+    def add_topic(self, topic: str, message_type: str, latched: bool = False) -> None:
+        """Announce a topic."""
+        durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+        self._connections[topic] = self._writer.add_connection(
+            topic, message_type, typestore=self._types, offered_qos_profiles=[Qos(
+                QosHistory.KEEP_LAST, 10, QosReliability.RELIABLE, durability, INFINITE, INFINITE,
+                QosLiveliness.AUTOMATIC, INFINITE, False)])
+        self.counts[topic] = 0
+
+    def write(self, topic: str, nanoseconds: int, data: bytes) -> None:
+        """Write a serialised message with the time at which it was sent."""
+        self._writer.write(self._connections[topic], nanoseconds, data)
+        self.counts[topic] += 1
+
+    def type_of(self, topic: str) -> str:
+        """Return the message type of a topic."""
+        return self._connections[topic].msgtype
+
+    def close(self) -> None:
+        """Write the index; only now the bag can be read."""
+        self._writer.close()

@@ -1,0 +1,120 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Which nodes run together, with which parameters: the one description of the ROS graph.
+
+The launch files turn it into launch actions, `sparse-imagination demo` into processes. Nothing is
+started here, and nothing of ROS is imported.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.share import PACKAGE, share_path
+from sparse_imagination_ros.sim.robots import ROBOTS
+
+Value = bool | int | float | str
+
+# robot -> the bundle that ships for it
+BUNDLES = {'omnidirectional': 'rooms', 'differential': 'rooms_differential'}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What may be chosen at the start; an empty text leaves the choice to the parameter file."""
+
+    name: str
+    default: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """
+    One node in a process of its own.
+
+    parameters stand above those of the file. environment: added to that of the process.
+    """
+
+    executable: str
+    parameter_file: Path
+    parameters: tuple[tuple[str, Value], ...] = ()
+    remaps: tuple[tuple[str, str], ...] = ()
+    namespace: str = ''
+    log_level: str = 'info'
+    lifecycle: bool = False
+    environment: tuple[tuple[str, str], ...] = (('PYTHONUNBUFFERED', '1'),)
+    package: str = PACKAGE
+
+    @property
+    def name(self) -> str:
+        """Return the name of the node."""
+        return self.executable
+
+
+NAMESPACE = Argument('namespace', '', 'namespace of the nodes and of their topics')
+LOG_LEVEL = Argument(
+    'log_level', 'info', 'what is logged', ('debug', 'info', 'warn', 'error', 'fatal'))
+SIM_TIME = Argument(
+    'use_sim_time', 'false', 'whether the time comes from the topic /clock', ('true', 'false'))
+AUTOSTART = Argument(
+    'autostart', 'true', 'whether the planner configures and activates itself', ('true', 'false'))
+TOPICS = ('image', 'goal_image', 'cmd_vel')
+
+PLANNER_ARGUMENTS = (
+    Argument('bundle', '', 'the model: a bundle that ships in models/, by name, or the path of a '
+                           'folder; empty: as in params_file'),
+    Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
+                                'ships with the package'),
+    *(Argument(topic, topic, f'name of the topic that serves as {topic}') for topic in TOPICS),
+    NAMESPACE, AUTOSTART, SIM_TIME, LOG_LEVEL)
+
+DEMO_ARGUMENTS = (
+    Argument('robot', 'omnidirectional', 'how the simulated base moves', tuple(ROBOTS)),
+    Argument('seed', '9000', 'draws the first layout, start and goal'),
+    Argument('bundle', '', 'the model: a bundle that ships in models/, by name, or the path of a '
+                           'folder; empty: the one for this robot'),
+    Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
+                                'ships with the package'),
+    NAMESPACE, AUTOSTART, LOG_LEVEL)
+
+
+def planner_graph(
+    bundle: str = '', params_file: str = '', namespace: str = '', autostart: str = 'true',
+    use_sim_time: str = 'false', log_level: str = 'info', **topics: str,
+) -> tuple[NodeSpec, ...]:
+    """Describe the planner for a robot that brings its own camera and base."""
+    parameters: list[tuple[str, Value]] = [
+        ('autostart', _truth('autostart', autostart)),
+        ('use_sim_time', _truth('use_sim_time', use_sim_time))]
+    if bundle:
+        parameters.append(('bundle', bundle))
+    return (NodeSpec(
+        'planner_node', Path(params_file) if params_file else share_path('config', 'planner.yaml'),
+        tuple(parameters), tuple((old, new) for old, new in topics.items() if old != new),
+        namespace, log_level, lifecycle=True),)
+
+
+def demo_graph(
+    robot: str = 'omnidirectional', seed: str = '9000', bundle: str = '', params_file: str = '',
+    namespace: str = '', autostart: str = 'true', log_level: str = 'info',
+) -> tuple[NodeSpec, ...]:
+    """Describe the simulated robot and its planner."""
+    if robot not in BUNDLES:
+        raise ConfigError(f'`robot` is {robot!r}; allowed: {", ".join(BUNDLES)}')
+    if not seed.isdecimal():
+        raise ConfigError(f'`seed` is {seed!r}; allowed are whole numbers from 0')
+    sim = NodeSpec(
+        'sim_node', share_path('config', 'sim.yaml'), (('robot', robot), ('seed', int(seed))),
+        namespace=namespace, log_level=log_level)
+    planner = planner_graph(
+        bundle or BUNDLES[robot], params_file, namespace, autostart, log_level=log_level)
+    return (sim, *planner)
+
+
+def _truth(name: str, text: str) -> bool:
+    if text.lower() not in ('true', 'false'):
+        raise ConfigError(f'`{name}` is {text!r}; allowed: true, false')
+    return text.lower() == 'true'

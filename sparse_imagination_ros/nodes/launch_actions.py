@@ -1,0 +1,39 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The graph as actions of ROS 2 launch; what runs is described in graph.py."""
+
+from collections.abc import Callable, Iterable
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+from sparse_imagination_ros.graph import Argument, NodeSpec
+
+
+def description(
+    arguments: Iterable[Argument], graph: Callable[..., tuple[NodeSpec, ...]],
+) -> LaunchDescription:
+    """Describe a launch whose arguments are handed to `graph` by name, as texts."""
+    arguments = tuple(arguments)
+
+    def nodes(context: LaunchContext) -> list[Node]:
+        values = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+        return [node_action(spec) for spec in graph(**values)]
+
+    return LaunchDescription([
+        *(DeclareLaunchArgument(
+            a.name, default_value=a.default, description=a.meaning, choices=a.choices or None)
+          for a in arguments),
+        OpaqueFunction(function=nodes)])
+
+
+def node_action(spec: NodeSpec) -> Node:
+    """Turn one description into an action."""
+    kind = LifecycleNode if spec.lifecycle else Node
+    return kind(
+        package=spec.package, executable=spec.executable, name=spec.name,
+        namespace=spec.namespace, parameters=[str(spec.parameter_file), dict(spec.parameters)],
+        remappings=list(spec.remaps), arguments=['--ros-args', '--log-level', spec.log_level],
+        additional_env=dict(spec.environment), output='both')

@@ -1,0 +1,102 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to arrays and back. Nothing is computed here, and no node is needed."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+import math
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Pose, Twist
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from sparse_imagination_ros.errors import BundleError
+from sparse_imagination_ros.tokens.frames import decode, Frame, Picture
+
+NANOSECONDS = 1_000_000_000
+# The parts of a Twist that an action may command.
+TWIST_PARTS = tuple(f'{kind}.{axis}' for kind in ('linear', 'angular') for axis in 'xyz')
+
+
+def seconds(stamp: Time) -> float:
+    """Return a stamp in seconds; to better than a microsecond for today's dates."""
+    return float(stamp.sec + stamp.nanosec / NANOSECONDS)
+
+
+def stamp_from(nanoseconds: int) -> Time:
+    """Return a stamp."""
+    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def picture_from(message: Image) -> Picture:
+    """Return the picture [H, W, 3] of an image; RGB images are not copied."""
+    return decode(
+        message.data, message.height, message.width, message.step, message.encoding)
+
+
+def frame_from(message: Image) -> Frame:
+    """Return the picture of an image with its stamp."""
+    return Frame(seconds(message.header.stamp), picture_from(message))
+
+
+def image_from(picture: Picture, stamp: Time, frame_id: str) -> Image:
+    """Return an image message from a picture [H, W, 3]."""
+    data = array('B')
+    # Other ways of filling the field take up to 200 ms for a large picture.
+    data.frombytes(np.ascontiguousarray(picture).data)
+    height, width, channels = picture.shape
+    message = Image(height=height, width=width, encoding='rgb8', step=width * channels)
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    message.data = data
+    return message
+
+
+def check_action_names(names: Sequence[str], source: str) -> None:
+    """Refuse actions that a Twist cannot carry; `source` is where the names come from."""
+    unknown = [name for name in names if name not in TWIST_PARTS]
+    if unknown:
+        raise BundleError(
+            f'{source}: action `{unknown[0]}` is no part of a Twist; '
+            f'name the actions among {", ".join(TWIST_PARTS)}')
+
+
+def twist_from(values: NDArray[np.floating], names: Sequence[str]) -> Twist:
+    """Return a Twist from the values [A] of the actions of these names; the rest is zero."""
+    twist = Twist()
+    for name, value in zip(names, values, strict=True):
+        kind, axis = name.split('.')
+        setattr(getattr(twist, kind), axis, float(value))
+    return twist
+
+
+def values_from(twist: Twist, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the values [A] of the actions of these names."""
+    return np.array([
+        getattr(getattr(twist, kind), axis)
+        for kind, axis in (name.split('.') for name in names)])
+
+
+def pose_from(x: float, y: float, heading: float) -> Pose:
+    """Return a pose in the plane."""
+    pose = Pose()
+    pose.position.x, pose.position.y = float(x), float(y)
+    pose.orientation.z, pose.orientation.w = math.sin(heading / 2), math.cos(heading / 2)
+    return pose
+
+
+def status_from(
+    name: str, level: bytes, text: str, values: Mapping[str, object], hardware: str = '',
+) -> DiagnosticStatus:
+    """Return a status whose values are written as text; numbers keep all their digits."""
+    return DiagnosticStatus(
+        name=name, level=level, message=text, hardware_id=hardware,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+
+
+def readings(status: DiagnosticStatus) -> dict[str, str]:
+    """Return the key values of a status."""
+    return {pair.key: pair.value for pair in status.values}

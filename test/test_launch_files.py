@@ -1,0 +1,117 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch files start what graph.py describes, and so does the process launcher."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from launch_stub import LaunchContext, LifecycleNode, stubbed_launch
+import pytest
+
+from sparse_imagination_ros.cli.processes import command_line
+from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.graph import (
+    Argument,
+    BUNDLES,
+    DEMO_ARGUMENTS,
+    demo_graph,
+    PLANNER_ARGUMENTS,
+    planner_graph,
+)
+
+ROOT = Path(__file__).parents[1]
+FILES = {'planner.launch.py': PLANNER_ARGUMENTS, 'demo.launch.py': DEMO_ARGUMENTS}
+
+
+def described(file: str) -> Any:
+    spec = spec_from_file_location(file.replace('.', '_'), ROOT / 'launch' / file)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def launched(file: str, **chosen: str) -> list[Any]:
+    """Return the nodes that the launch file would start."""
+    with stubbed_launch():
+        *arguments, opaque = described(file).entities
+        values = {a.name: a.rest['default_value'] for a in arguments}
+        assert chosen.keys() <= values.keys()
+        return opaque.function(LaunchContext({**values, **chosen}))
+
+
+@pytest.mark.parametrize(('file', 'arguments'), FILES.items())
+def test_every_argument_is_declared_and_described(
+    file: str, arguments: tuple[Argument, ...],
+) -> None:
+    with stubbed_launch():
+        declared = described(file).entities[:-1]
+    assert [a.name for a in declared] == [a.name for a in arguments]
+    assert all(len(a.rest['description']) > 10 for a in declared)
+    for a in declared:
+        assert not a.rest['choices'] or a.rest['default_value'] in a.rest['choices']
+
+
+@pytest.mark.parametrize(('file', 'names'), [
+    ('planner.launch.py', ['planner_node']), ('demo.launch.py', ['sim_node', 'planner_node'])])
+def test_the_nodes_exist_and_so_do_their_parameter_files(file: str, names: list[str]) -> None:
+    nodes = launched(file)
+    assert [node.given['executable'] for node in nodes] == names
+    scripts = (ROOT / 'setup.py').read_text()
+    for node in nodes:
+        assert f'{node.given["executable"]} = ' in scripts
+        assert node.given['package'] == 'sparse_imagination_ros'
+        assert Path(node.given['parameters'][0]).is_file()
+    assert isinstance(nodes[-1], LifecycleNode)
+    assert nodes[-1].given['parameters'][1]['autostart'] is True
+
+
+def test_what_is_chosen_arrives() -> None:
+    planner, = launched(
+        'planner.launch.py', bundle='models/mine', image='camera/image_raw', namespace='bot',
+        use_sim_time='true', autostart='false', log_level='debug')
+    assert planner.given['parameters'][1] == {
+        'autostart': False, 'use_sim_time': True, 'bundle': 'models/mine'}
+    assert planner.given['remappings'] == [('image', 'camera/image_raw')]
+    assert planner.given['namespace'] == 'bot'
+    assert planner.given['arguments'] == ['--ros-args', '--log-level', 'debug']
+
+
+@pytest.mark.parametrize('robot', BUNDLES)
+def test_each_robot_comes_with_its_bundle(robot: str) -> None:
+    sim, planner = launched('demo.launch.py', robot=robot, seed='12')
+    assert sim.given['parameters'][1] == {'robot': robot, 'seed': 12}
+    assert planner.given['parameters'][1]['bundle'] == BUNDLES[robot]
+
+
+def test_the_process_launcher_starts_the_same_nodes() -> None:
+    nodes = launched('demo.launch.py', namespace='bot', bundle="it's/mine")
+    specs = demo_graph(namespace='bot', bundle="it's/mine")
+    for node, spec in zip(nodes, specs, strict=True):
+        words = command_line(spec)
+        assert words[2] == f'sparse_imagination_ros.nodes.{node.given["executable"]}'
+        assert '__ns:=/bot' in words and node.given['parameters'][0] in words
+        for name in node.given['parameters'][1]:
+            assert any(word.startswith(f'{name}:=') for word in words)
+    assert "bundle:='it''s/mine'" in command_line(specs[1])
+    assert 'autostart:=true' in command_line(specs[1])
+
+
+@pytest.mark.parametrize('wrong', [{'robot': 'boat'}, {'seed': '-1'}, {'autostart': 'maybe'}])
+def test_a_choice_that_is_none_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match='allowed'):
+        demo_graph(**wrong)
+
+
+def test_a_real_launch_describes_the_same_nodes() -> None:
+    pytest.importorskip('launch_ros', reason='ROS 2 launch is not among the wheels')
+    from launch import LaunchContext as RealContext
+
+    for file, graph in (('planner.launch.py', planner_graph), ('demo.launch.py', demo_graph)):
+        *arguments, opaque = described(file).entities
+        context = RealContext()
+        for argument in arguments:
+            argument.execute(context)
+        nodes = opaque.execute(context)
+        assert [node.node_executable for node in nodes] == [s.executable for s in graph()]

@@ -1,0 +1,289 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The planner as a managed node, over ROS; the test is its camera."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+import shutil
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import Twist
+import numpy as np
+import pytest
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_graph import Graph, own_graph
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+from sparse_imagination_ros.nodes.messages import image_from, readings, values_from
+from sparse_imagination_ros.sim.robots import robot
+from sparse_imagination_ros.sim.world import World
+
+pytestmark = pytest.mark.ros
+
+BASE = robot('omnidirectional')
+NAMES = BASE.action_names
+
+
+class Stage:
+    """A camera and a goal for the planner, and an ear for its commands."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph, node = graph, graph.node
+        self.world = World('omnidirectional')
+        self.picture, self.encoding, self.age_s = self.world.picture(), 'rgb8', 0.0
+        self.commands: list[Twist] = graph.listen(Twist, 'cmd_vel')
+        self.cycles: list[DiagnosticStatus] = graph.listen(DiagnosticStatus, 'planner_node/cycle')
+        self._image = node.create_publisher(Image, 'image', 1)
+        self._goal = node.create_publisher(Image, 'goal_image', QoSProfile(
+            depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._timer = node.create_timer(0.1, self._expose)
+
+    def make_good(self) -> None:
+        self.picture, self.encoding, self.age_s = self.world.picture(), 'rgb8', 0.0
+        self.show_goal()
+        self.camera_on()
+
+    def show_goal(self, picture: np.ndarray | None = None, encoding: str = 'rgb8') -> None:
+        message = self._message(self.world.goal_picture() if picture is None else picture)
+        message.encoding = encoding
+        self._goal.publish(message)
+
+    def camera_off(self) -> None:
+        self._timer.cancel()
+
+    def camera_on(self) -> None:
+        self._timer.reset()
+
+    def speeds(self) -> list[float]:
+        return [float(abs(values_from(command, NAMES)).max()) for command in self.commands]
+
+    def drives(self) -> bool:
+        return any(self.speeds())
+
+    def wait_until_it_drives(self) -> None:
+        del self.commands[:]
+        self.graph.wait(self.drives, 'a command to move')
+
+    def wait_until_it_stands(self) -> None:
+        """Wait for a second of zeros, or of silence after one."""
+        def stands() -> bool:
+            del self.commands[:]
+            self.graph.spin(0.5)
+            return not self.drives()
+        self.graph.wait(stands, 'the commands to be zero')
+
+    def _expose(self) -> None:
+        message = self._message(self.picture)
+        message.encoding = self.encoding
+        self._image.publish(message)
+
+    def _message(self, picture: np.ndarray) -> Image:
+        clock = self.graph.node.get_clock()
+        stamp = (clock.now() - Duration(seconds=self.age_s)).to_msg()
+        return image_from(picture, stamp, 'camera')
+
+
+@pytest.fixture
+def stage(graph: Graph) -> Stage:
+    return Stage(graph)
+
+
+@pytest.fixture(scope='module')
+def driven(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with own_graph(tmp_path_factory.mktemp('driven')) as graph:
+        stage = Stage(graph)
+        graph.start('planner_node', bundle=str(untrained), tokens=6, autostart=True)
+        yield stage
+
+
+@pytest.fixture
+def driving(driven: Stage) -> Stage:
+    """Return a stage on which all is well and the robot drives; tests may spoil it."""
+    driven.make_good()
+    driven.wait_until_it_drives()
+    driven.graph.wait_for_status('planner_node', 'driving')
+    return driven
+
+
+def test_it_goes_through_its_life_as_told(graph: Graph, stage: Stage, untrained: Path) -> None:
+    stage.show_goal()
+    graph.start('planner_node', bundle=str(untrained))
+    graph.wait_for_status('planner_node', 'not configured')
+    assert graph.state() == 'unconfigured'
+    assert graph.transition('configure') and graph.state() == 'inactive'
+    graph.wait_for_status('planner_node', 'inactive')
+    graph.spin(0.5)
+    assert not stage.commands, 'an inactive planner is silent'
+    assert graph.transition('activate')
+    stage.wait_until_it_drives()
+    graph.wait_for_status('planner_node', 'driving')
+    assert graph.transition('deactivate')
+    stage.wait_until_it_stands()
+    del stage.commands[:]
+    graph.spin(0.5)
+    assert not stage.commands, 'and silent again, once the robot stands'
+    assert graph.transition('activate')
+    stage.wait_until_it_drives()
+    assert graph.transition('deactivate') and graph.transition('cleanup')
+    assert graph.state() == 'unconfigured'
+    assert graph.transition('configure') and graph.transition('activate')
+    stage.wait_until_it_drives()
+    graph.processes.end('planner_node', lambda: graph.spin(0.05))
+    graph.spin(0.3)
+    assert stage.speeds()[-1] == 0.0, 'its last command is to stop'
+    assert 'Traceback' not in graph.log('planner_node')
+
+
+def test_commands_keep_their_rate_and_limits_and_cycles_are_reported(driving: Stage) -> None:
+    del driving.commands[:], driving.cycles[:]
+    took_s = driving.graph.wait(
+        lambda: len(driving.commands) > 40 and len(driving.cycles) > 4, 'commands and cycles')
+    assert len(driving.commands) / took_s < 25
+    values = np.array([values_from(command, NAMES) for command in driving.commands])
+    assert (abs(values) <= np.array(BASE.limit) + 1e-6).all()
+    # Over two periods: a timer that fires late may be followed by one that does not.
+    assert (abs(np.diff(values, axis=0)) <= np.array(BASE.acceleration) * 0.1 + 1e-6).all()
+    said = readings(driving.cycles[-1])
+    assert (said['tokens'], said['total_tokens'], said['encodes']) == ('6', '16', '1')
+    assert 0 < float(said['encode_ms']) + float(said['imagine_ms']) <= float(said['total_ms']) + 1
+    assert len(said['subset'].split()) == 6
+    status = driving.graph.wait_for_status('planner_node', 'driving')
+    assert {'cycle ms p50', 'cycle ms max', 'cycles', 'deadline misses', 'commands', 'tokens',
+            'cycles per second', 'budget ms'} <= readings(status).keys()
+
+
+def test_without_a_goal_the_robot_stands(graph: Graph, stage: Stage, untrained: Path) -> None:
+    graph.start('planner_node', bundle=str(untrained), autostart=True)
+    graph.wait_for_status('planner_node', 'no goal: publish a goal picture on /goal_image')
+    stage.wait_until_it_stands()
+    assert stage.commands, 'it says so at its rate'
+
+
+def test_without_a_camera_the_robot_stands_until_it_is_back(driving: Stage) -> None:
+    driving.camera_off()
+    status = driving.graph.wait_for_status('planner_node', 'stale camera: no image on /image')
+    assert status.level == DiagnosticStatus.STALE and 'the limit is 0.5 s' in status.message
+    driving.wait_until_it_stands()
+    driving.camera_on()
+    driving.wait_until_it_drives()
+    driving.graph.wait_for_status('planner_node', 'driving')
+
+
+def test_images_that_are_old_when_they_come_stop_the_robot(driving: Stage) -> None:
+    driving.age_s = 3.0
+    driving.graph.wait_for_status(
+        'planner_node', 'stale stamps: the newest image on /image was taken 3.')
+    driving.wait_until_it_stands()
+
+
+def bad_image(stage: Stage) -> None:
+    stage.encoding = 'yuv_exotic'
+
+
+def small_image(stage: Stage) -> None:
+    stage.picture = stage.picture[:100, :100]
+
+
+def bad_goal(stage: Stage) -> None:
+    stage.show_goal(encoding='yuv_exotic')
+
+
+def small_goal(stage: Stage) -> None:
+    stage.show_goal(np.zeros((100, 120, 3), np.uint8))
+
+
+@pytest.mark.parametrize(('spoil', 'words'), [
+    (bad_image, ('bad image: /image', '`yuv_exotic`', 'rgb8')),
+    (small_image, ('unfit image: /image', '100 x 100', '224 x 224')),
+    (bad_goal, ('bad goal: /goal_image', '`yuv_exotic`', 'rgb8')),
+    (small_goal, ('bad goal: /goal_image', '120 x 100', '224 x 224')),
+])
+def test_bad_pictures_are_named_and_the_robot_stands_until_they_are_good(
+    driving: Stage, spoil: Callable[[Stage], None], words: tuple[str, ...],
+) -> None:
+    spoil(driving)
+    status = driving.graph.wait_for_status('planner_node', words[0])
+    assert status.level == DiagnosticStatus.ERROR
+    assert all(word in status.message for word in words)
+    driving.wait_until_it_stands()
+    log = driving.graph.log('planner_node')
+    assert all(word in log for word in words) and 'Traceback' not in log
+    assert log.count(words[0]) <= 3, 'said once, not with every picture'
+    driving.make_good()
+    driving.wait_until_it_drives()
+    driving.graph.wait_for_status('planner_node', 'driving')
+
+
+def missing(bundle: Path) -> None:
+    shutil.rmtree(bundle)
+
+
+def damaged(bundle: Path) -> None:
+    path = bundle / 'predictor.safetensors'
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(('spoil', 'words'), [
+    (missing, 'manifest.yaml is not there'), (damaged, 'predictor.safetensors is damaged')])
+def test_a_bad_bundle_is_named_and_the_node_lives_on(
+    graph: Graph, stage: Stage, untrained: Path, tmp_path: Path,
+    spoil: Callable[[Path], None], words: str,
+) -> None:
+    bundle = tmp_path / 'bundle'
+    shutil.copytree(untrained, bundle)
+    spoil(bundle)
+    stage.show_goal()
+    graph.start('planner_node', bundle=str(bundle), autostart=True)
+    status = graph.wait_for_status('planner_node', words)
+    assert status.level == DiagnosticStatus.ERROR
+    assert graph.state() == 'unconfigured' and not stage.commands
+    log = graph.log('planner_node')
+    assert words in log and 'Traceback' not in log
+    shutil.rmtree(bundle, ignore_errors=True)
+    shutil.copytree(untrained, bundle)
+    assert graph.transition('configure') and graph.transition('activate')
+    stage.wait_until_it_drives()
+
+
+def test_a_parameter_out_of_range_is_named_and_can_be_put_right(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    stage.show_goal()
+    graph.start('planner_node', bundle=str(untrained), staleness_s=99.0, autostart=True)
+    graph.wait_for_status('planner_node', '`staleness_s` is 99.0; allowed range is [0.05, 5.0]')
+    assert graph.state() == 'unconfigured' and not stage.commands
+    assert 'Traceback' not in graph.log('planner_node')
+    result, = graph.change('planner_node', tokens=0)
+    assert not result.successful and 'Min: 1, Max: 4096' in result.reason
+    assert graph.change('planner_node', staleness_s=0.5)[0].successful
+    assert graph.transition('configure') and graph.transition('activate')
+    result, = graph.change('planner_node', tokens=8)
+    assert not result.successful and 'read when the node is configured' in result.reason
+    stage.wait_until_it_drives()
+
+
+def test_more_tokens_than_the_bundle_has_are_refused(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    graph.start('planner_node', bundle=str(untrained), tokens=17, autostart=True)
+    graph.wait_for_status('planner_node', '`tokens` is 17; allowed range for bundle `untrained`')
+    assert graph.state() == 'unconfigured'
+
+
+def test_a_clock_that_stops_cannot_keep_the_robot_driving(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    clock = graph.node.create_publisher(Clock, '/clock', 10)
+    now = graph.node.get_clock().now
+    timer = graph.node.create_timer(
+        0.02, lambda: clock.publish(Clock(clock=now().to_msg())))
+    stage.show_goal()
+    graph.start('planner_node', bundle=str(untrained), use_sim_time=True, autostart=True)
+    stage.wait_until_it_drives()
+    timer.cancel()
+    stage.camera_off()
+    stage.wait_until_it_stands()
+    assert stage.commands, 'the command timer does not need /clock'
