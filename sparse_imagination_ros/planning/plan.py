@@ -14,7 +14,8 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Plan:
-    """An action sequence in which each action has a time; it can be read at any time.
+    """
+    An action sequence in which each action has a time; it can be read at any time.
 
     actions: [T, A], action i is meant for [start_s + i * step_s, start_s + (i + 1) * step_s).
     frame_stamp_s: when the frame that the plan came from was taken, on the same clock.
@@ -38,7 +39,8 @@ class Plan:
         return action
 
     def slid(self, start_s: float) -> Array:
-        """Return the actions [T, A] of a plan that starts at `start_s` instead.
+        """
+        Return the actions [T, A] of a plan that starts at `start_s` instead.
 
         Each new action is the average of this plan over the new interval, so that sliding by part
         of a step moves that part of every action; past the end the last action is held.

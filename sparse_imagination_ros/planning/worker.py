@@ -17,6 +17,9 @@ from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 
+# A cycle takes less; one that takes longer will not end.
+PATIENCE_S = 5.0
+
 
 class Matter(Enum):
     """What a problem is about."""
@@ -84,11 +87,11 @@ class PlannerThread:
             raise self._failure
 
     def close(self) -> None:
-        """End the thread, after the cycle that runs."""
+        """End the thread, after the cycle that runs; one that hangs is left behind."""
         with self._change:
             self._closing = True
             self._change.notify_all()
-        self._thread.join()
+        self._thread.join(PATIENCE_S)
 
     @property
     def current(self) -> Finished | None:
@@ -186,15 +189,14 @@ class PlannerThread:
         began_s = time.perf_counter()
         try:
             cycle = planner.plan(frame, self._sent)
+            finished = Finished(
+                cycle, frame, arrived_s, (time.perf_counter() - began_s) * 1000)
+            with self._change:
+                if generation != self._generation:
+                    return
+                self._current = finished
+            self._on_cycle(finished)
         except Exception as problem:
             with self._change:
                 self._current = None
             self._on_problem(Matter.CYCLE, problem)
-            return
-        with self._change:
-            if generation != self._generation:
-                return
-            finished = Finished(
-                cycle, frame, arrived_s, (time.perf_counter() - began_s) * 1000)
-            self._current = finished
-        self._on_cycle(finished)

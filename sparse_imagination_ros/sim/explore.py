@@ -1,6 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A driver that explores: it wanders and travels, so that recordings hold walls, doors and rooms.
+"""
+A driver that explores: it wanders and travels, so that recordings hold walls, doors and rooms.
 
 It knows the map, as a person who drives a robot by hand does. Planning never uses it.
 """

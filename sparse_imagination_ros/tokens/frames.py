@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.errors import FrameError
 
 if TYPE_CHECKING:
-    # Not at run time: a camera and a simulator read pictures, too, and must not wait for it.
-    from torch import Tensor
+    from torch import Tensor  # not at run time: cameras and simulators must not wait for it
 
 Picture = NDArray[np.uint8]
 
@@ -38,7 +37,8 @@ class Frame:
 
 
 def decode(data: Any, height: int, width: int, step: int, encoding: str) -> Picture:
-    """Return an image buffer as RGB [H, W, 3]; `step` is the length of a row in bytes.
+    """
+    Return an image buffer as RGB [H, W, 3]; `step` is the length of a row in bytes.
 
     The result shares memory with the buffer where the encoding allows it.
     """

@@ -1,7 +1,9 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded episodes on disk: frames and the mean commands between them. How they are made or
-learned from is not decided here.
+"""
+Recorded episodes on disk: frames and the mean commands between them.
+
+How they are made or learned from is not decided here.
 """
 
 from collections.abc import Iterator
@@ -36,7 +38,8 @@ class Recording:
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes of equal length in memory.
+    """
+    Episodes of equal length in memory.
 
     frames: [E, L + 1, S, S, 3]; actions: [E, L, A], action i is the mean command between frames
     i and i + 1; poses: [E, L + 1, 3], for probes only, never for training.

@@ -9,6 +9,8 @@ from torch.nn import functional
 # Frames up to this many steps apart count as near in time, the nearer the more.
 NEAR_STEPS = 6
 NEAR_DECAY = 0.7
+# Side of the coarse picture of the scene, pixels.
+SCENE_SIDE = 12
 
 
 class PoseHead(nn.Module):
@@ -25,6 +27,21 @@ class PoseHead(nn.Module):
         wanted = torch.cat([place, heading.cos(), heading.sin()], -1)
         read: Tensor = self.net(tokens)
         return functional.mse_loss(read.float(), wanted[:, :, None].expand_as(read))
+
+
+class SceneHead(nn.Module):
+    """A coarse, grey picture of the whole scene, painted from each token by itself."""
+
+    def __init__(self, token_width: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(token_width, 256), nn.ReLU(), nn.Linear(256, SCENE_SIDE**2))
+
+    def loss(self, tokens: Tensor, pictures: Tensor) -> Tensor:
+        """Return the error of painting pictures [B, 3, S, S] from tokens [B, P, D]."""
+        scene = functional.adaptive_avg_pool2d(pictures.mean(1, keepdim=True), SCENE_SIDE)
+        painted: Tensor = self.net(tokens)
+        return functional.mse_loss(painted.float(), scene.flatten(1)[:, None].expand_as(painted))
 
 
 class TemporalContrast(nn.Module):

@@ -26,7 +26,7 @@ from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.tokens.frames import normalise
 from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.episodes import Episodes, Recording
-from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
+from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
 from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
 from sparse_imagination_ros.world_models.sparse import (
     grouped_prediction,
@@ -35,12 +35,14 @@ from sparse_imagination_ros.world_models.sparse import (
 )
 
 CHECKPOINT_STEPS = 100
-# For so many steps the encoder learns the pose alone; the other losses rise over as many more.
+# For so many steps the encoder learns pose and scene alone; the other losses rise over as many.
 POSE_STEPS = 150
 # The predictor is trained on clips of this many frames, in both parts.
 CLIP_FRAMES = 5
 # So many tokens of each frame are predicted in a step; half of the steps' time is saved.
 PREDICTED_TOKENS = 32
+# So many tokens of each frame paint the scene.
+PAINTING_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,14 @@ class TrainConfig:
     """How long, how much at a time, and what counts how much."""
 
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
-    encoder_steps: int = setting(400, 'steps of the first part', 1, 10**6)
-    predictor_steps: int = setting(1500, 'steps of the second part', 1, 10**6)
+    encoder_steps: int = setting(900, 'steps of the first part', 1, 10**6)
+    predictor_steps: int = setting(6000, 'steps of the second part', 1, 10**6)
     encoder_episodes: int = setting(16, 'episodes in a batch of the first part', 1, 4096)
     encoder_frames: int = setting(16, 'consecutive frames of each of them', CLIP_FRAMES, 1000)
     predictor_clips: int = setting(32, 'clips in a batch of the second part', 1, 4096)
     learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
     pose: float = setting(5.0, 'weight of telling the pose in the first part', 0.0, 100.0)
+    scene: float = setting(100.0, 'weight of telling the scene in the first part', 0.0, 1000.0)
     contrast: float = setting(0.3, 'weight of the temporal contrast', 0.0, 100.0)
     prediction: float = setting(1.0, 'weight of the prediction in the first part', 0.0, 100.0)
 
@@ -140,8 +143,10 @@ def _train_encoder(
     config: TrainConfig, encoder: SmallEncoder, predictor: SparsePredictor, data: _Data,
     work: Path, report: Report,
 ) -> None:
-    """Learn tokens that know where the robot is, how far apart places are, and what comes next."""
-    head, contrast = PoseHead(encoder.shape.width, SIZE_M), TemporalContrast()
+    """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
+    width = encoder.shape.width
+    pose_head, scene_head = PoseHead(width, SIZE_M), SceneHead(width)
+    contrast = TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     clips = config.encoder_frames // CLIP_FRAMES
 
@@ -149,8 +154,11 @@ def _train_encoder(
         episode, frame = data.clips(config.encoder_episodes, config.encoder_frames, generator)
         with torch.autocast('cpu', torch.bfloat16):
             pictures = normalise(data.frames[episode, frame].flatten(0, 1))
-            tokens = encoder(pictures).reshape(*frame.shape, *encoder.position.shape)
-            pose = head.loss(tokens, data.poses[episode, frame])
+            flat = encoder(pictures)
+            tokens = flat.reshape(*frame.shape, *encoder.position.shape)
+            pose = pose_head.loss(tokens, data.poses[episode, frame])
+            drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
+            scene = scene_head.loss(flat[:, drawn], pictures)
         kept = clips * CLIP_FRAMES
         windows, moves = (
             x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
@@ -158,11 +166,11 @@ def _train_encoder(
         predicted = prediction_loss(predictor, windows, moves, generator)
         # First the tokens must say anything at all, then they are given a shape.
         ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
-        loss: Tensor = config.pose * pose + ramp * (
+        loss: Tensor = config.pose * pose + config.scene * scene + ramp * (
             config.contrast * contrast(tokens.float()) + config.prediction * predicted)
         return loss
 
-    modules = nn.ModuleList([encoder, predictor, head, contrast])
+    modules = nn.ModuleList([encoder, predictor, pose_head, scene_head, contrast])
     _run('encoder', config.encoder_steps, config, modules, loss_of, work, report)
 
 

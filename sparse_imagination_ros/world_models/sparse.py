@@ -1,6 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sparse predictor: tokens and actions to the next tokens, on any subset of the tokens.
+"""
+The sparse predictor: tokens and actions to the next tokens, on any subset of the tokens.
 
 It knows no patch positions (the tokens carry them) and no absolute time. The action of a step
 enters with the frame that it leads out of, so that all frames before the last observed one are the
@@ -65,11 +66,15 @@ class SparsePredictor(nn.Module):
             nn.Linear(shape.action_size, shape.width), nn.GELU(),
             nn.Linear(shape.width, shape.width))
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
-        self.token_out = nn.Sequential(
-            nn.LayerNorm(shape.width), nn.Linear(shape.width, shape.token_width))
+        change = nn.Linear(shape.width, shape.token_width)
+        # An untrained predictor says that nothing changes.
+        nn.init.zeros_(change.weight)
+        nn.init.zeros_(change.bias)
+        self.token_out = nn.Sequential(nn.LayerNorm(shape.width), change)
 
     def forward(self, tokens: Tensor, actions: Tensor) -> Tensor:
-        """Predict whole clips at once.
+        """
+        Predict whole clips at once.
 
         tokens: [B, F, K, D]; actions: [B, F, A], action i leads out of frame i.
         Returns [B, F, K, D], where i is the prediction of frame i + 1.
@@ -83,7 +88,8 @@ class SparsePredictor(nn.Module):
     def extend(
         self, tokens: Tensor, actions: Tensor, cache: Cache,
     ) -> tuple[Tensor, Cache]:
-        """Predict the successor of one frame, given the cache of those before it.
+        """
+        Predict the successor of one frame, given the cache of those before it.
 
         tokens: [B, K, D], actions: [B, A].
         Returns the prediction [B, K, D] and the cache that includes this frame.
@@ -104,7 +110,8 @@ class SparsePredictor(nn.Module):
 def grouped_prediction(
     predictor: SparsePredictor, tokens: Tensor, actions: Tensor, groups: tuple[Tensor, ...],
 ) -> Tensor:
-    """Predict with attention only inside groups of token positions that together hold them all.
+    """
+    Predict with attention only inside groups of token positions that together hold them all.
 
     Running each group by itself equals masked attention over all tokens, since attention is the
     only place where tokens meet, and costs less. tokens: [B, F, P, D] -> [B, F, P, D].
