@@ -36,7 +36,7 @@ from sparse_imagination_ros.world_models.sparse import (
 
 CHECKPOINT_STEPS = 100
 # For so many steps the encoder learns pose and scene alone; the other losses rise over as many.
-POSE_STEPS = 150
+POSE_STEPS = 250
 # The predictor is trained on clips of this many frames, in both parts.
 CLIP_FRAMES = 5
 # So many tokens of each frame are predicted in a step; half of the steps' time is saved.
@@ -51,12 +51,12 @@ class TrainConfig:
 
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
     encoder_steps: int = setting(900, 'steps of the first part', 1, 10**6)
-    predictor_steps: int = setting(6000, 'steps of the second part', 1, 10**6)
+    predictor_steps: int = setting(5000, 'steps of the second part', 1, 10**6)
     encoder_episodes: int = setting(16, 'episodes in a batch of the first part', 1, 4096)
     encoder_frames: int = setting(16, 'consecutive frames of each of them', CLIP_FRAMES, 1000)
     predictor_clips: int = setting(32, 'clips in a batch of the second part', 1, 4096)
     learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
-    pose: float = setting(5.0, 'weight of telling the pose in the first part', 0.0, 100.0)
+    pose: float = setting(20.0, 'weight of telling the pose in the first part', 0.0, 100.0)
     scene: float = setting(100.0, 'weight of telling the scene in the first part', 0.0, 1000.0)
     contrast: float = setting(0.3, 'weight of the temporal contrast', 0.0, 100.0)
     prediction: float = setting(1.0, 'weight of the prediction in the first part', 0.0, 100.0)
