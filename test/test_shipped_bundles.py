@@ -1,0 +1,45 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What ships in models/ is whole, has a card, and knows something of its world."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sparse_imagination_ros.share import share_path
+from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.tokens.frames import normalise
+from sparse_imagination_ros.training.episodes import load_episodes, load_recording
+from sparse_imagination_ros.training.record import record, RecordConfig
+from sparse_imagination_ros.world_models.bundle import Bundle
+
+BUNDLES = sorted(path.parent for path in share_path('models').glob('*/manifest.yaml'))
+
+
+@pytest.mark.parametrize('folder', BUNDLES, ids=lambda path: path.name)
+def test_it_loads_and_fits_its_robot(folder: Path):
+    manifest = Bundle.load(folder).manifest
+    robot = World(manifest.robot).robot
+    assert manifest.actions.names == robot.action_names
+    assert manifest.actions.high == robot.limit
+    assert (folder / 'MODEL_CARD.md').is_file()
+
+
+@pytest.mark.parametrize('folder', BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize('count', [8, 64])
+def test_it_foresees_more_than_that_nothing_changes(folder: Path, count: int, tmp_path: Path):
+    bundle = Bundle.load(folder)
+    record(RecordConfig(robot=bundle.manifest.robot, episodes=8, steps=8, seed=1234), tmp_path,
+           lambda done: None)
+    episodes, recording = load_episodes(tmp_path), load_recording(tmp_path)
+    actions = torch.from_numpy(episodes.actions) / torch.tensor(recording.action_high)
+    subset = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:count].sort().values
+    with torch.inference_mode():
+        tokens = torch.stack(
+            [bundle.encoder(normalise(torch.from_numpy(f))) for f in episodes.frames])
+        seen = tokens[:, :, subset]
+        foreseen = bundle.predictor(seen[:, :-1], actions)
+    wrong = (foreseen - seen[:, 1:]).square().mean()
+    unchanged = (seen[:, :-1] - seen[:, 1:]).square().mean()
+    assert wrong < 0.5 * unchanged
