@@ -50,8 +50,8 @@ class TrainConfig:
     """How long, how much at a time, and what counts how much."""
 
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
-    encoder_steps: int = setting(900, 'steps of the first part', 1, 10**6)
-    predictor_steps: int = setting(5000, 'steps of the second part', 1, 10**6)
+    encoder_steps: int = setting(1600, 'steps of the first part', 1, 10**6)
+    predictor_steps: int = setting(4000, 'steps of the second part', 1, 10**6)
     encoder_episodes: int = setting(16, 'episodes in a batch of the first part', 1, 4096)
     encoder_frames: int = setting(16, 'consecutive frames of each of them', CLIP_FRAMES, 1000)
     predictor_clips: int = setting(32, 'clips in a batch of the second part', 1, 4096)
