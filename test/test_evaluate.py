@@ -10,24 +10,6 @@ import pytest
 
 from sparse_imagination_ros.cli.evaluate import add_parser, run
 from sparse_imagination_ros.errors import BundleError, ConfigError
-from sparse_imagination_ros.sim.robots import robot
-from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
-from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
-from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
-
-
-@pytest.fixture(scope='module')
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = robot('omnidirectional')
-    encoder = EncoderShape(image_size=32, grid=4, width=32, depth=1)
-    predictor = PredictorShape(token_width=32, action_size=2, width=32, depth=1, heads=2)
-    manifest = Manifest(
-        'untrained', base.name, 0.5, 224,
-        Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
-        encoder, predictor)
-    folder = tmp_path_factory.mktemp('bundles') / 'untrained'
-    Bundle(manifest, SmallEncoder(encoder), SparsePredictor(predictor)).save(folder)
-    return folder
 
 
 def evaluate(*arguments: str) -> int:
