@@ -86,6 +86,8 @@ class Graph:
     def ask(self, kind: type, service: str, request: Any) -> Any:
         client = self.node.create_client(kind, service)
         self.wait(client.service_is_ready, f'the service {service}')
+        # We found it; unless it found us too, its answer is lost.
+        self.spin(0.2)
         future = client.call_async(request)
         self.wait(future.done, f'an answer of {service}')
         self.node.destroy_client(client)

@@ -111,7 +111,9 @@ class Running:
         while not until():
             if time.monotonic() > end_s:
                 self.process.kill()
-                pytest.fail(f'waited in vain for {what}:\n{self.output()}')
+                logs = ''.join(
+                    f'\n{log}:\n{log.read_text()}' for log in self.out.glob('logs/*.log'))
+                pytest.fail(f'waited in vain for {what}:\n{self.output()}{logs}')
             time.sleep(0.1)
 
     def ends(self) -> int:

@@ -35,7 +35,9 @@ class Bag:
     """A bag that is being written, compressed; it replaces one that is there."""
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and not (path / 'metadata.yaml').exists() and any(path.iterdir()):
+        # A bag whose writer was killed has no metadata; it is replaced like any other.
+        ours = {'metadata.yaml', f'{path.name}.mcap'}
+        if path.exists() and not ours.issuperset(file.name for file in path.iterdir()):
             raise DataError(f'{path} is there and no bag: name another folder, or remove it')
         shutil.rmtree(path, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)

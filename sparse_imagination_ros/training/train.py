@@ -218,9 +218,13 @@ def prediction_loss(
 def rollout_loss(
     predictor: SparsePredictor, tokens: Tensor, actions: Tensor, generator: Generator,
 ) -> Tensor:
-    """Return the error of rollouts as a share of the error of predicting that nothing changes."""
+    """
+    Return the error of rollouts as a share of the error of predicting that nothing changes.
+
+    They start from one frame up to a whole window of them, as a planner does that has just begun.
+    """
     drawn = random_subset(tokens.shape[2], min(PREDICTED_TOKENS, tokens.shape[2]), generator)
-    last = predictor.shape.window - 1
+    last = int(torch.randint(predictor.shape.window, (), generator=generator))
     wrong, change = torch.zeros(()), torch.zeros(())
     for group in random_split(len(drawn), generator):
         seen = tokens[:, :, drawn[group]]
