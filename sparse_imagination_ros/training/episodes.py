@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,15 +89,22 @@ def load_recording(folder: Path) -> Recording:
 def load_episodes(folder: Path) -> Episodes:
     """Read all shards of a recording."""
     recording = load_recording(folder)
-    shards = list(_read_shards(folder))
-    found = sum(len(shard.frames) for shard in shards)
+    # In place: the pictures alone may fill half of a small machine's memory.
+    whole: dict[str, NDArray[Any]] = {}
+    found = 0
+    for shard in _read_shards(folder):
+        first, found = found, found + len(shard.frames)
+        if found > recording.episodes:
+            break
+        for name, part in vars(shard).items():
+            if name not in whole:
+                whole[name] = np.empty((recording.episodes, *part.shape[1:]), part.dtype)
+            whole[name][first:found] = part
     if found != recording.episodes:
         raise DataError(
             f'{folder}: {found} of {recording.episodes} episodes are there; '
             'run `sparse-imagination record` again with the same arguments to complete it')
-    return Episodes(*(
-        np.concatenate([getattr(shard, name) for shard in shards])
-        for name in ('frames', 'actions', 'poses')))
+    return Episodes(**whole)
 
 
 def _read_shards(folder: Path) -> Iterator[Episodes]:

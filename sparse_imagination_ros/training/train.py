@@ -287,8 +287,9 @@ def _resume(path: Path, modules: nn.ModuleList, optimiser: torch.optim.Optimizer
 def _encode_all(encoder: SmallEncoder, data: _Data, report: Report) -> Tensor:
     """Return the tokens of all frames [E, L + 1, P, D], in half the memory of float32."""
     total = len(data.frames)
-    tokens = []
+    tokens = torch.empty(
+        *data.frames.shape[:2], *encoder.position.shape, dtype=torch.bfloat16)
     for number, frames in enumerate(data.frames):
-        tokens.append(encoder(normalise(frames)).to(torch.bfloat16))
+        tokens[number] = encoder(normalise(frames))
         report(Progress('tokens', number + 1, total, 0.0))
-    return torch.stack(tokens)
+    return tokens
