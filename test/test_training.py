@@ -15,7 +15,8 @@ from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.training.episodes import load_episodes, load_recording
 from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
-from sparse_imagination_ros.training.train import train, TrainConfig
+from sparse_imagination_ros.training.train import rollout_loss, train, TrainConfig
+from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
 TRAIN = TrainConfig(
@@ -100,8 +101,23 @@ def test_checkpoints_of_another_training_are_refused(data, tmp_path):
 
 
 def test_episodes_too_short_for_a_batch_are_refused(data, tmp_path):
-    with pytest.raises(DataError, match=r'too short for .encoder_frames. = 16'):
+    with pytest.raises(DataError, match=r'9 frames are too short: 16 are needed'):
         train_on(data, tmp_path, TrainConfig())
+
+
+def test_values_that_are_not_finite_are_noticed(data, tmp_path):
+    episodes = load_episodes(data)
+    episodes.actions[:] = np.nan
+    with pytest.raises(DataError, match=r'loss of the encoder is nan at step 1'):
+        train(TRAIN, load_recording(data), episodes, tmp_path, lambda progress: None)
+
+
+def test_a_predictor_of_no_change_has_a_rollout_loss_of_one():
+    generator = torch.Generator().manual_seed(0)
+    predictor = SparsePredictor(PredictorShape(16, 2))
+    tokens, actions = torch.randn(3, 8, 20, 16), torch.randn(3, 8, 2)
+    for _ in range(5):
+        assert rollout_loss(predictor, tokens, actions, generator).item() == pytest.approx(1)
 
 
 def test_the_encoder_learns_where_the_robot_is(data):

@@ -101,10 +101,11 @@ def train(
     config: TrainConfig, recording: Recording, episodes: Episodes, work: Path, report: Report,
 ) -> Bundle:
     """Train a bundle; checkpoints are kept in the folder `work`."""
-    if episodes.frames.shape[1] < config.encoder_frames:
+    needed = max(config.encoder_frames, ROLLOUT_FRAMES)
+    if episodes.frames.shape[1] < needed:
         raise DataError(
-            f'episodes of {episodes.frames.shape[1]} frames are too short for '
-            f'`encoder_frames` = {config.encoder_frames}; record longer ones')
+            f'episodes of {episodes.frames.shape[1]} frames are too short: {needed} are needed '
+            f'(`encoder_frames` is {config.encoder_frames}); record longer ones')
     _claim(work, config, recording)
     torch.manual_seed(config.seed)
     manifest = _manifest(recording)
@@ -218,13 +219,9 @@ def prediction_loss(
 def rollout_loss(
     predictor: SparsePredictor, tokens: Tensor, actions: Tensor, generator: Generator,
 ) -> Tensor:
-    """
-    Return the error of rollouts as a share of the error of predicting that nothing changes.
-
-    They start from one frame up to a whole window of them, as a planner does that has just begun.
-    """
+    """Return the error of rollouts as a share of the error of predicting that nothing changes."""
     drawn = random_subset(tokens.shape[2], min(PREDICTED_TOKENS, tokens.shape[2]), generator)
-    last = int(torch.randint(predictor.shape.window, (), generator=generator))
+    last = predictor.shape.window - 1
     wrong, change = torch.zeros(()), torch.zeros(())
     for group in random_split(len(drawn), generator):
         seen = tokens[:, :, drawn[group]]
@@ -251,6 +248,10 @@ def _run(
             group['lr'] = config.learning_rate * _schedule(step, steps)
         generator = torch.Generator().manual_seed(config.seed * 10_000_000 + step)
         loss = loss_of(step, generator)
+        if not loss.isfinite():
+            raise DataError(
+                f'the loss of the {part} is {loss.item()} at step {step + 1}: the recording '
+                'holds values that are not finite, or `learning_rate` is too high')
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
