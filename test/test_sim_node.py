@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped, Twist
 from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
+from rclpy.publisher import Publisher
 from ros_graph import Graph
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -75,11 +76,17 @@ def test_the_goal_reaches_those_who_come_late(graph: Graph) -> None:
     graph.wait(lambda: goals, 'the goal picture')
 
 
-def test_the_robot_moves_when_told_and_rests_when_nobody_speaks(graph: Graph) -> None:
+def started(graph: Graph) -> tuple[list[Odometry], Publisher]:
+    """Return what the robot says, and the publisher that it listens to."""
     odometry = graph.listen(Odometry, 'odom')
     graph.start('sim_node')
     publisher = graph.node.create_publisher(Twist, 'cmd_vel', 1)
     graph.wait(lambda: odometry and publisher.get_subscription_count(), 'the robot')
+    return odometry, publisher
+
+
+def test_the_robot_moves_when_told_and_rests_when_nobody_speaks(graph: Graph) -> None:
+    odometry, publisher = started(graph)
     command = Twist()
     command.linear.x = 0.4
     timer = graph.node.create_timer(0.05, lambda: publisher.publish(command))
@@ -89,10 +96,7 @@ def test_the_robot_moves_when_told_and_rests_when_nobody_speaks(graph: Graph) ->
 
 
 def test_a_command_that_is_not_finite_is_refused_and_survived(graph: Graph) -> None:
-    odometry = graph.listen(Odometry, 'odom')
-    graph.start('sim_node')
-    publisher = graph.node.create_publisher(Twist, 'cmd_vel', 1)
-    graph.wait(lambda: odometry and publisher.get_subscription_count(), 'the robot')
+    odometry, publisher = started(graph)
     command = Twist()
     command.linear.x = float('nan')
     publisher.publish(command)

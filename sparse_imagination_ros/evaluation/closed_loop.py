@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.evaluation.estimates import Percentiles, percentiles, wilson
 from sparse_imagination_ros.planning.gate import Gate, Limits
-from sparse_imagination_ros.planning.plan import CommandHistory, Plan
+from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S, Plan
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
 from sparse_imagination_ros.sim.camera import CameraConfig
 from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, World
@@ -26,7 +26,6 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 
 SPLIT = 'held_out'
 # How far back sent commands are kept for the planner; longer than any context.
-HISTORY_S = 5.0
 
 
 class Thinker(Protocol):

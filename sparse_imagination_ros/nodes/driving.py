@@ -42,14 +42,12 @@ from sparse_imagination_ros.nodes.publishing import (
 )
 from sparse_imagination_ros.nodes.tally import Tally
 from sparse_imagination_ros.planning.gate import Gate, GateState
-from sparse_imagination_ros.planning.plan import CommandHistory
+from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
 from sparse_imagination_ros.share import bundle_path
 from sparse_imagination_ros.world_models.bundle import Bundle
 
-# Commands are remembered for longer than any context of a planner.
-HISTORY_S = 5.0
 # A problem that keeps on happening is logged this often.
 LOG_PERIOD_S = 5.0
 # More misses than this are worth a warning.

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+# Commands are remembered for longer than any context of a planner.
+HISTORY_S = 5.0
+
 
 @dataclass(frozen=True)
 class Plan:
