@@ -33,3 +33,7 @@ class PlanningError(SparseImaginationError):
 
 class CheckpointError(SparseImaginationError):
     """A checkpoint of another program is missing, damaged, dangerous or of an unknown kind."""
+
+
+class EncoderError(SparseImaginationError):
+    """The weights of an encoder are missing or not its own."""

@@ -1,6 +1,10 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders: network input to patch tokens. Which tokens are used is decided elsewhere."""
+"""
+Encoders: pictures to patch tokens. Which tokens are used is decided elsewhere.
+
+The small one that ships in models/ lives here; the DINO family lives in `dino.py`.
+"""
 
 from dataclasses import dataclass
 
@@ -8,27 +12,60 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+SMALL = 'small'
+
 
 @dataclass(frozen=True)
 class EncoderShape:
-    """The sizes of an encoder; it makes grid * grid tokens."""
+    """
+    What an encoder is and takes; it makes grid * grid tokens.
 
+    pixel_mean and pixel_std: what bytes / 255 are normalised by, for red, green and blue.
+    """
+
+    name: str = SMALL
     image_size: int = 96
     grid: int = 8
     width: int = 64
     depth: int = 1
+    pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    pixel_std: tuple[float, ...] = (0.5, 0.5, 0.5)
 
 
-class SmallEncoder(nn.Module):
+class Encoder(nn.Module):
+    """What all encoders share: bytes in, normalised as it was in training, patch tokens out."""
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        for name, values in (('mean', shape.pixel_mean), ('std', shape.pixel_std)):
+            scaled = 255 * torch.tensor(values)[:, None, None]
+            self.register_buffer(f'pixel_{name}', scaled, persistent=False)
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Turn bytes [B, S, S, 3] into tokens [B, P, D], row by row."""
+        return self.tokens(self.normalise(pictures))
+
+    def normalise(self, pictures: Tensor) -> Tensor:
+        """Turn bytes [..., S, S, 3] into network input [..., 3, S, S]."""
+        return (pictures.movedim(-1, -3).float() - self.pixel_mean) / self.pixel_std
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Turn network input [B, 3, S, S] into tokens [B, P, D], row by row."""
+        raise NotImplementedError
+
+
+class SmallEncoder(Encoder):
     """
-    The encoder that ships in models/: a convolutional stem and attention over all patches.
+    A convolutional stem and attention over all patches.
 
     Position is added before the attention, so that any subset in any order means the same.
     """
 
     def __init__(self, shape: EncoderShape) -> None:
-        super().__init__()
-        self.shape = shape
+        super().__init__(shape)
         width, patch = shape.width, shape.image_size // shape.grid
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 8, stride=4, padding=2), nn.BatchNorm2d(32), nn.GELU(),
@@ -42,9 +79,9 @@ class SmallEncoder(nn.Module):
             for _ in range(shape.depth))
         self.head = nn.Linear(width, width)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Turn [B, 3, S, S] in -1 .. 1 into tokens [B, P, D], row by row, of unit variance."""
-        x = self.stem(pictures).flatten(2).transpose(1, 2) + self.position
+    def tokens(self, x: Tensor) -> Tensor:
+        """Turn network input [B, 3, S, S] into tokens [B, P, D] of unit variance."""
+        x = self.stem(x).flatten(2).transpose(1, 2) + self.position
         for block in self.blocks:
             x = block(x)
         x = self.head(x)
