@@ -5,49 +5,80 @@
 import numpy as np
 import pytest
 
-from sparse_imagination_ros.training.bags import Series
-from sparse_imagination_ros.training.resample import mean_commands, steps, stretches, values_at
+from sparse_imagination_ros.training.resample import (
+    Clock,
+    mean_commands,
+    steps,
+    stretches,
+    values_at,
+)
 
-
-def series(times, values) -> Series:
-    return Series(np.array(times, np.float64), np.array(values, np.float32).reshape(-1, 1))
+NONE = np.full(1, np.nan)
 
 
 def test_a_steady_camera_is_one_stretch():
-    found = stretches(np.arange(50) / 10, 0.5)
-    assert (len(found.pieces), found.gaps, found.jumps) == (1, 0, 0)
-    assert found.pieces[0].tolist() == list(range(50))
+    (piece,) = stretches(np.arange(50) / 10, 0.5)
+    assert piece.tolist() == list(range(50))
 
 
 def test_missing_pictures_cut_a_stretch_only_if_a_step_is_lost():
-    times = np.delete(np.arange(50) / 10, [10, 11])
-    assert stretches(times, 0.5).gaps == 0
-    times = np.delete(np.arange(50) / 10, range(10, 17))
-    found = stretches(times, 0.5)
-    assert (len(found.pieces), found.gaps, found.jumps) == (2, 1, 0)
+    assert len(stretches(np.delete(np.arange(50) / 10, [10, 11]), 0.5)) == 1
+    assert len(stretches(np.delete(np.arange(50) / 10, range(10, 17)), 0.5)) == 2
 
 
-def test_a_clock_that_goes_back_cuts_a_stretch():
-    times = np.concatenate([100 + np.arange(20) / 10, np.arange(30) / 10])
-    found = stretches(times, 0.5)
-    assert (found.gaps, found.jumps) == (0, 1)
-    assert [len(piece) for piece in found.pieces] == [20, 30]
-
-
-def test_a_clock_that_goes_back_twice_cuts_twice():
-    times = np.concatenate([np.arange(20) / 10] * 3)
-    assert stretches(times, 0.5).jumps == 2
-
-
-def test_pictures_in_a_slightly_wrong_order_are_put_in_order():
-    times = np.array([0.0, 0.1, 0.3, 0.2, 0.4])
-    found = stretches(times, 0.5)
-    assert found.jumps == 0
-    assert found.pieces[0].tolist() == [0, 1, 3, 2, 4]
+def test_pictures_in_the_wrong_order_are_put_in_order():
+    (piece,) = stretches(np.array([0.0, 0.1, 0.3, 0.2, 0.4]), 0.5)
+    assert piece.tolist() == [0, 1, 3, 2, 4]
 
 
 def test_nothing_is_no_stretch():
-    assert stretches(np.zeros(0), 0.5).pieces == []
+    assert stretches(np.zeros(0), 0.5) == []
+    assert Clock(np.zeros(0), np.zeros(0), 0.5).jumps == 0
+
+
+def test_stamps_of_the_clock_of_the_recording_date_pictures_and_nothing_else():
+    recorded = 100 + np.arange(10) / 10
+    clock = Clock(recorded, recorded - 0.08, 0.5)
+    assert np.allclose(clock.times, recorded - 0.08)
+    assert clock.of(recorded[3:4], NONE) == pytest.approx(recorded[3])
+    # Odometry that has a stamp of its own is dated by it.
+    assert clock.of(recorded[3:4], recorded[3:4] - 0.02) == pytest.approx(recorded[3] - 0.02)
+
+
+def test_stamps_of_another_clock_date_all():
+    recorded = 100 + np.arange(10) / 10
+    # Simulated time at half the speed.
+    clock = Clock(recorded, np.arange(10) / 20, 0.5)
+    assert np.allclose(clock.times, np.arange(10) / 20)
+    assert clock.of(recorded[4:5], NONE) == pytest.approx(0.2)
+    assert clock.of(recorded[4:5], np.array([0.21])) == pytest.approx(0.21)
+    # A stamp that fits no clock is not believed.
+    assert clock.of(recorded[4:5], np.array([7777.0])) == pytest.approx(0.2)
+
+
+def test_pictures_without_stamps_are_dated_by_their_recording():
+    recorded = 100 + np.arange(10) / 10
+    assert np.allclose(Clock(recorded, np.full(10, np.nan), 0.5).times, recorded)
+
+
+@pytest.mark.parametrize('second', [np.arange(10) / 10, 900 + np.arange(10) / 10])
+def test_what_lies_after_a_jump_of_the_clock_is_kept_apart(second):
+    recorded = 100 + np.arange(20) / 10
+    clock = Clock(recorded, np.concatenate([50 + np.arange(10) / 10, second]), 0.5)
+    assert clock.jumps == 1
+    assert [len(piece) for piece in stretches(clock.times, 0.5)] == [10, 10]
+    before, after = clock.of(recorded[[9, 10]], np.full(2, np.nan))
+    assert after - before > 1000
+
+
+def test_pictures_that_were_recorded_late_are_no_jump():
+    stamped = 100 + np.arange(30) / 10
+    recorded = stamped + 0.05
+    # The disk was busy for two seconds.
+    recorded[5:25] = recorded[25]
+    clock = Clock(recorded, stamped, 0.5)
+    assert clock.jumps == 0
+    assert len(stretches(clock.times, 0.5)) == 1
 
 
 def test_each_picture_of_a_fast_camera_begins_or_continues_an_episode():
@@ -77,25 +108,28 @@ def test_a_single_picture_is_no_episode():
     assert steps(np.array([3.0]), np.array([0]), 0.5) == []
 
 
+def means(at, commands, times, hold_s=10.0) -> list[float]:
+    values = np.array(commands, np.float32).reshape(-1, 1)
+    return mean_commands(np.array(at), values, np.array(times), hold_s)[:, 0].tolist()
+
+
 def test_commands_are_averaged_over_the_time_that_they_held():
-    commands = series([0.0, 0.25], [1.0, 3.0])
-    means = mean_commands(commands, np.array([0.0, 0.5, 1.0]), hold_s=10)
-    assert means[:, 0].tolist() == pytest.approx([2.0, 3.0])
+    assert means([0.0, 0.25], [1.0, 3.0], [0.0, 0.5, 1.0]) == pytest.approx([2.0, 3.0])
+
+
+def test_commands_in_the_wrong_order_are_put_in_order():
+    assert means([0.25, 0.0], [3.0, 1.0], [0.0, 0.5, 1.0]) == pytest.approx([2.0, 3.0])
 
 
 def test_a_command_holds_no_longer_than_the_base_obeys_it():
-    commands = series([0.0], [1.0])
-    means = mean_commands(commands, np.array([0.0, 0.5, 1.0]), hold_s=0.25)
-    assert means[:, 0].tolist() == pytest.approx([0.5, 0.0])
+    assert means([0.0], [1.0], [0.0, 0.5, 1.0], hold_s=0.25) == pytest.approx([0.5, 0.0])
 
 
 def test_before_the_first_command_the_robot_was_told_nothing():
-    commands = series([0.5], [1.0])
-    means = mean_commands(commands, np.array([0.0, 0.25, 0.75]), hold_s=10)
-    assert means[:, 0].tolist() == pytest.approx([0.0, 0.5])
-    assert mean_commands(series([], []), np.array([0.0, 1.0]), 1.0).tolist() == [[0.0]]
+    assert means([0.5], [1.0], [0.0, 0.25, 0.75]) == pytest.approx([0.0, 0.5])
+    assert means([], [], [0.0, 1.0]) == [0.0]
 
 
 def test_measurements_are_interpolated():
-    measured = series([0.0, 1.0], [0.0, 10.0])
-    assert values_at(measured, np.array([0.5, 2.0]))[:, 0].tolist() == [5.0, 10.0]
+    measured = np.array([[0.0], [10.0]], np.float32)
+    assert values_at(np.array([0.0, 1.0]), measured, np.array([0.5, 2.0]))[:, 0].tolist() == [5, 10]

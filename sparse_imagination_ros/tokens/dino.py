@@ -115,7 +115,7 @@ def pretrained_dino(shape: EncoderShape, weights: Path | None = None) -> DinoEnc
         raise EncoderError(
             f'the weights of `{shape.name}` are not on this machine and cannot be fetched '
             f'({type(error).__name__}: {error}); {_advice(family)}') from error
-    except Exception as error:  # noqa: B902 what a damaged file raises depends on its kind
+    except Exception as error:
         raise EncoderError(
             f'{file} holds no weights of `{shape.name}` ({type(error).__name__}: {error}); '
             f'{_advice(family)}') from error

@@ -25,8 +25,6 @@ from sparse_imagination_ros.tokens.frames import decode, Picture
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
-# Stamps that lie further than this from the time of recording belong to another clock.
-SAME_CLOCK_S = 1.0
 
 Times = NDArray[np.float64]
 
@@ -34,7 +32,7 @@ Times = NDArray[np.float64]
 @dataclass(frozen=True)
 class Topic:
     """
-    A topic by name, or the only one of some types if the name is empty.
+    A topic by name, whatever its type, or the only one of some types if the name is empty.
 
     fields: paths into a message such as `linear.x`, `position.0` or, of a quaternion,
     `pose.pose.orientation.yaw`.
@@ -47,10 +45,24 @@ class Topic:
 
 @dataclass(frozen=True)
 class Series:
-    """Numbers over time. times: [M], seconds, rising; values: [M, A]."""
+    """
+    Numbers as they were recorded. values: [M, A].
 
-    times: Times
+    recorded: [M], seconds, never falling; stamped: [M], NaN where a message has no stamp.
+    """
+
+    recorded: Times
+    stamped: Times
     values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture, or why it cannot be read, with the times of its recording and of its stamp."""
+
+    recorded_s: float
+    stamped_s: float
+    picture: Picture | FrameError
 
 
 class Bag:
@@ -62,7 +74,7 @@ class Bag:
     def find(self, topic: Topic) -> Connection:
         """Return where a topic's messages are."""
         fitting = {c.topic: c for c in self._reader.connections
-                   if c.msgtype in topic.types and topic.name in ('', c.topic)}
+                   if (c.topic == topic.name if topic.name else c.msgtype in topic.types)}
         if len(fitting) == 1:
             return next(iter(fitting.values()))
         kinds = ' or '.join(topic.types)
@@ -72,8 +84,7 @@ class Bag:
                 'name one')
         held = ', '.join(sorted(f'{c.topic} ({c.msgtype})' for c in self._reader.connections))
         raise DataError(
-            f'{self.path} has no topic {topic.name or "at all"} of type {kinds}; '
-            f'it has {held or "none"}')
+            f'{self.path} has no topic {topic.name or f"of type {kinds}"}; it has {held or "none"}')
 
     def count(self, topic: Topic) -> int:
         """Return how many messages a topic has."""
@@ -81,34 +92,28 @@ class Bag:
 
     def series(self, topic: Topic) -> Series:
         """Read numbers from all messages of a topic."""
-        times, values = [], []
-        for time_s, message in self._messages(self.find(topic)):
-            times.append(time_s)
+        recorded, stamped, values = [], [], []
+        for recorded_s, message in self._messages(self.find(topic)):
+            recorded.append(recorded_s)
+            stamped.append(_stamp(message))
             values.append([_field(message, path, topic, self.path) for path in topic.fields])
-        order = np.argsort(times, kind='stable')
         numbers = np.array(values, np.float32).reshape(-1, len(topic.fields))
-        return Series(np.array(times, np.float64)[order], numbers[order])
+        return Series(np.array(recorded, float), np.array(stamped, float), numbers)
 
-    def pictures(self, topic: Topic) -> Iterator[tuple[float, Picture | FrameError]]:
-        """Read each picture with its time, in the order of recording, or why it is none."""
-        for time_s, message in self._messages(self.find(topic)):
+    def shots(self, topic: Topic) -> Iterator[Shot]:
+        """Read each picture, in the order of recording."""
+        for recorded_s, message in self._messages(self.find(topic)):
+            picture: Picture | FrameError
             try:
-                yield time_s, _picture(message)
+                picture = _picture(message)
             except FrameError as error:
-                yield time_s, error
+                picture = error
+            yield Shot(recorded_s, _stamp(message), picture)
 
     def _messages(self, connection: Connection) -> Iterator[tuple[float, Any]]:
-        """Yield messages by their stamps where these follow the clock of the recording."""
         try:
             for _, recorded_ns, data in self._reader.messages([connection]):
-                message: Any = self._reader.deserialize(data, connection.msgtype)
-                recorded_s = recorded_ns / 1e9
-                header = getattr(message, 'header', None)
-                if header is not None:
-                    stamp_s = header.stamp.sec + header.stamp.nanosec / 1e9
-                    if abs(stamp_s - recorded_s) < SAME_CLOCK_S:
-                        recorded_s = stamp_s
-                yield recorded_s, message
+                yield recorded_ns / 1e9, self._reader.deserialize(data, connection.msgtype)
         except AnyReaderError as error:
             raise DataError(
                 f'{self.path}: {connection.topic} cannot be read to its end ({error})') from error
@@ -159,6 +164,9 @@ def _picture(message: Any) -> Picture:
 
 def _field(message: Any, path: str, topic: Topic, bag: Path) -> float:
     value = message
+    if hasattr(message, 'header') and hasattr(message, 'twist') and path.count('.') == 1:
+        # A Twist with a stamp, whose fields go by the same names.
+        value = message.twist
     try:
         for part in path.split('.'):
             if part == 'yaw':
@@ -170,6 +178,13 @@ def _field(message: Any, path: str, topic: Topic, bag: Path) -> float:
         raise DataError(
             f'{bag}: messages of {topic.name or " or ".join(topic.types)} have no number '
             f'`{path}`; name fields such as linear.x or position.0') from None
+
+
+def _stamp(message: Any) -> float:
+    """Return a message's stamp in seconds, NaN if it has none."""
+    stamp = message.header.stamp if hasattr(message, 'header') else None
+    unset = stamp is None or (stamp.sec == 0 and stamp.nanosec == 0)
+    return math.nan if unset else stamp.sec + stamp.nanosec / 1e9
 
 
 def _yaw(q: Any) -> float:

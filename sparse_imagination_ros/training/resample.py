@@ -2,58 +2,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """From pictures and numbers at their own times to episodes at the steps of a model. Pure maths."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_imagination_ros.training.bags import Series, Times
+from sparse_imagination_ros.training.bags import Times
 
 # A picture may lie this part of a step beside the time that it stands for.
 TOLERANCE = 0.25
+# Stamps that lie further than this from the time of recording belong to another clock.
+SAME_CLOCK_S = 1.0
+# Between what lies before a jump of the clock and what lies after it, seconds.
+APART_S = 1e4
 
 
-@dataclass(frozen=True)
-class Stretches:
+class Clock:
     """
-    Which pictures follow each other without a break.
+    One time for all that a bag holds, made from its pictures: their stamps, jumps taken out.
 
-    pieces: for each stretch the indices of its pictures, by time. gaps: breaks where pictures
-    are missing; jumps: breaks where time went back or ahead in the clock itself.
+    A simulator that is reset, or a bag that was played again, jumps back; what lies after a jump
+    is moved far behind what lies before, so that nothing connects the two.
     """
 
-    pieces: list[NDArray[np.int64]]
-    gaps: int
-    jumps: int
+    def __init__(self, recorded: Times, stamped: Times, step_s: float) -> None:
+        unstamped = np.isnan(stamped)
+        stamped = np.where(unstamped, recorded, stamped)
+        offset = stamped - recorded
+        # Of one clock, a stamp is older than the recording by the camera's delay, and others'
+        # times must not be moved by it. Of another clock they must.
+        self._foreign = bool(len(offset)) and abs(float(np.median(offset))) > SAME_CLOCK_S
+        ahead = np.diff(stamped)
+        jumped = (ahead < -step_s) | (ahead - np.diff(recorded) > SAME_CLOCK_S)
+        self.jumps = int(jumped.sum())
+        run = np.concatenate([[0], np.cumsum(jumped)])[:len(stamped)]
+        moved = np.zeros(self.jumps + 1)
+        for number in range(1, self.jumps + 1):
+            before = stamped[run == number - 1].max() + moved[number - 1]
+            moved[number] = before + APART_S - stamped[run == number].min()
+        self._recorded, self._moved = recorded, moved[run]
+        self._offset = offset if self._foreign else np.zeros_like(offset)
+        self.times: Times = stamped + self._moved
+
+    def of(self, recorded: Times, stamped: Times) -> Times:
+        """Return the times of other messages, by their stamps where these fit, [M]."""
+        if len(self._recorded) == 0:
+            return recorded
+        last = np.maximum(np.searchsorted(self._recorded, recorded, 'right') - 1, 0)
+        expected = recorded + self._offset[last] + self._moved[last]
+        own = stamped + self._moved[last]
+        return np.where(np.abs(own - expected) < SAME_CLOCK_S, own, expected)
 
 
-def stretches(times: Times, step_s: float) -> Stretches:
+def stretches(times: Times, step_s: float) -> list[NDArray[np.int64]]:
     """
-    Cut pictures, in the order of their recording, where the clock goes back or pictures miss.
+    Cut pictures where some are missing; return the indices of each piece, by time.
 
-    times: [M]. Pictures that arrived in the wrong order by less than a step are put in order.
+    times: [M]; pictures that arrived in the wrong order are put in order.
     """
     if len(times) == 0:
-        return Stretches([], 0, 0)
-    latest = np.maximum.accumulate(times)
-    back = np.flatnonzero(times[1:] < latest[:-1] - step_s) + 1
-    # After a jump back all that follows is compared with what came after the jump.
-    parts: list[NDArray[np.int64]] = []
-    first, jumps = 0, 0
-    while len(back):
-        cut = int(back[0])
-        parts.append(np.arange(first, cut))
-        first, jumps = cut, jumps + 1
-        latest = np.maximum.accumulate(times[first:])
-        back = np.flatnonzero(times[first + 1:] < latest[:-1] - step_s) + first + 1
-    parts.append(np.arange(first, len(times)))
-    pieces, gaps = [], 0
-    for part in parts:
-        ordered = part[np.argsort(times[part], kind='stable')]
-        breaks = np.flatnonzero(np.diff(times[ordered]) > step_s * (1 + TOLERANCE)) + 1
-        gaps += len(breaks)
-        pieces += np.split(ordered, breaks)
-    return Stretches(pieces, gaps, jumps)
+        return []
+    order = np.argsort(times, kind='stable')
+    breaks = np.flatnonzero(np.diff(times[order]) > step_s * (1 + TOLERANCE)) + 1
+    return np.split(order, breaks)
 
 
 def steps(times: Times, piece: NDArray[np.int64], step_s: float) -> list[NDArray[np.int64]]:
@@ -81,30 +90,33 @@ def steps(times: Times, piece: NDArray[np.int64], step_s: float) -> list[NDArray
     return episodes
 
 
-def mean_commands(commands: Series, times: Times, hold_s: float) -> NDArray[np.float32]:
+def mean_commands(
+    at: Times, commands: NDArray[np.float32], times: Times, hold_s: float,
+) -> NDArray[np.float32]:
     """
     Return the mean command between consecutive times [F], [F - 1, A].
 
-    A command holds until the next one, yet no longer than `hold_s`: then the base stops.
+    at: [M], when the commands [M, A] were sent. A command holds until the next one, yet no longer
+    than `hold_s`: then the base stops.
     """
-    if len(commands.times) == 0:
-        return np.zeros((len(times) - 1, commands.values.shape[1]), np.float32)
-    ends = np.minimum(np.append(commands.times[1:], np.inf), commands.times + hold_s)
-    lengths = ends - commands.times
+    if len(at) == 0:
+        return np.zeros((len(times) - 1, commands.shape[1]), np.float32)
+    order = np.argsort(at, kind='stable')
+    at, commands = at[order], commands[order]
+    lengths = np.minimum(np.append(at[1:], np.inf), at + hold_s) - at
     # The integral of what was commanded, known at each command; between them it grows evenly.
     whole = np.concatenate([
-        np.zeros((1, commands.values.shape[1])),
-        np.cumsum(commands.values * lengths[:, None], 0)])
-    number = np.searchsorted(commands.times, times, 'right') - 1
-    known = np.maximum(number, 0)
-    since = np.clip(times - commands.times[known], 0, lengths[known])
-    integral = whole[known] + commands.values[known] * since[:, None]
+        np.zeros((1, commands.shape[1])), np.cumsum(commands * lengths[:, None], 0)])
+    last = np.maximum(np.searchsorted(at, times, 'right') - 1, 0)
+    since = np.clip(times - at[last], 0, lengths[last])
+    integral = whole[last] + commands[last] * since[:, None]
     means = np.diff(integral, axis=0) / np.diff(times)[:, None]
     return np.asarray(means, np.float32)
 
 
-def values_at(series: Series, times: Times) -> NDArray[np.float32]:
-    """Return numbers at times [F] between their measurements, [F, A]; beyond them the nearest."""
+def values_at(at: Times, values: NDArray[np.float32], times: Times) -> NDArray[np.float32]:
+    """Return numbers measured at times [M] at the times [F], [F, Q]; beyond them the nearest."""
+    order = np.argsort(at, kind='stable')
     return np.stack([
-        np.interp(times, series.times, column) for column in series.values.T], 1,
+        np.interp(times, at[order], column[order]) for column in values.T], 1,
     ).astype(np.float32)

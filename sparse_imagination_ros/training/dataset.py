@@ -1,0 +1,187 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What is learned from: pictures on disk, read as they are needed, and the episodes that they form.
+
+A dataset may be larger than memory. Where it comes from, simulator or bags, is not known here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Generator, Tensor
+
+from sparse_imagination_ros.config import build
+from sparse_imagination_ros.errors import ConfigError, DataError
+from sparse_imagination_ros.tokens.encoders import Encoder
+from sparse_imagination_ros.tokens.frames import Picture
+
+FACTS, PICTURES, STEPS = 'dataset.json', 'pictures.npy', 'steps.npz'
+# So many pictures are encoded at once; after each such batch an interrupted run goes on.
+ENCODED_TOGETHER = 64
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    What all episodes share.
+
+    picture_size: width and height of the camera's pictures; image_size: of the stored squares.
+    actions: names, and limits [A]; acceleration per second; senses: names of what is sensed [Q].
+    """
+
+    robot: str
+    step_s: float
+    image_size: int
+    picture_size: tuple[int, int]
+    action_names: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    acceleration: tuple[float, ...]
+    senses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """
+    Episodes one after the other, in steps.
+
+    pictures: [M, S, S, 3] on disk; shown: [L], the picture of each step; actions: [L, A], in
+    units of the limits, between a step and the next; sensed: [L, Q]; starts: [E + 1], where
+    episodes begin, and the end of the last. The action of an episode's last step is zero.
+    """
+
+    folder: Path
+    facts: Facts
+    pictures: Picture
+    shown: Tensor
+    actions: Tensor
+    sensed: Tensor
+    starts: Tensor
+    _firsts: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    def draw(self, count: int, length: int, generator: Generator) -> Tensor:
+        """Draw clips of consecutive steps from all that there are, [B, F]."""
+        if length not in self._firsts:
+            self._firsts[length] = self._starts_of_clips(length)
+        firsts = self._firsts[length]
+        chosen = firsts[torch.randint(len(firsts), (count, 1), generator=generator)]
+        return chosen + torch.arange(length)
+
+    def show(self, clips: Tensor) -> Tensor:
+        """Return the pictures of steps, [..., S, S, 3]."""
+        return torch.from_numpy(self.pictures[self.shown[clips].numpy()])
+
+    def _starts_of_clips(self, length: int) -> Tensor:
+        ends = self.starts[1:]
+        step = torch.arange(int(ends[-1]))
+        end = ends[torch.searchsorted(ends, step, right=True)]
+        firsts = step[step + length <= end]
+        if len(firsts) == 0:
+            longest = int(self.starts.diff().max())
+            raise DataError(
+                f'{self.folder}: the longest episode has {longest} steps of {self.facts.step_s} s, '
+                f'{length} are needed; record longer ones, or without breaks')
+        return firsts
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Some steps in a row. shown: [F]; actions: [F - 1, A], in units of the limits; sensed."""
+
+    shown: NDArray[np.int64]
+    actions: NDArray[np.float32]
+    sensed: NDArray[np.float32]
+
+
+def save_steps(folder: Path, facts: Facts, episodes: Iterable[Episode]) -> None:
+    """Write what belongs to the pictures of a dataset; it is complete with that."""
+    episodes = list(episodes)
+    if not episodes:
+        raise DataError(f'{folder}: there is no episode to learn from')
+    actions = [np.concatenate([e.actions, np.zeros_like(e.actions[:1])]) for e in episodes]
+    lengths = [len(episode.shown) for episode in episodes]
+    np.savez(
+        folder / STEPS, shown=np.concatenate([e.shown for e in episodes]),
+        actions=np.concatenate(actions), sensed=np.concatenate([e.sensed for e in episodes]),
+        starts=np.cumsum([0, *lengths]))
+    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2) + '\n')
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Open a dataset."""
+    try:
+        values = json.loads((folder / FACTS).read_text())
+        facts = build(Facts, {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in values.items()}, str(folder / FACTS))
+        pictures = np.load(folder / PICTURES, mmap_mode='c')
+        with np.load(folder / STEPS) as steps:
+            return Dataset(folder, facts, pictures, **{
+                name: torch.from_numpy(steps[name]) for name in steps.files})
+    except FileNotFoundError as error:
+        raise DataError(f'{folder} holds no dataset: {error.filename} is not there') from error
+    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
+        raise DataError(f'{folder} is damaged ({error}); delete it and begin again') from error
+
+
+def tokens_of(
+    dataset: Dataset, encoder: Encoder, report: Callable[[int, int], None],
+) -> Tensor:
+    """
+    Return the tokens of all pictures, [M, P, D], on disk, in half the memory of float32.
+
+    They are made once for each encoder, by its weights; an interrupted run goes on.
+    """
+    path = dataset.folder / f'tokens-{_fingerprint(encoder)}.npy'
+    total = len(dataset.pictures)
+    if not path.exists():
+        _encode(dataset, encoder, path, report)
+    tokens = np.load(path, mmap_mode='c')
+    report(total, total)
+    return torch.from_numpy(tokens)
+
+
+@torch.inference_mode()
+def _encode(
+    dataset: Dataset, encoder: Encoder, path: Path, report: Callable[[int, int], None],
+) -> None:
+    part, mark = path.with_suffix('.part'), path.with_suffix('.done')
+    done = int(mark.read_text()) if part.exists() and mark.exists() else 0
+    total = len(dataset.pictures)
+    shape = (total, encoder.shape.grid**2, encoder.shape.width)
+    tokens = np.lib.format.open_memmap(
+        part, 'r+' if done else 'w+', np.float16, None if done else shape)
+    for batch in _batches(done, total):
+        pictures = torch.from_numpy(np.asarray(dataset.pictures[batch.start:batch.stop]))
+        tokens[batch.start:batch.stop] = encoder(pictures).half().numpy()
+        tokens.flush()
+        mark.write_text(str(batch.stop))
+        report(batch.stop, total)
+    part.rename(path)
+    mark.unlink()
+
+
+def _batches(first: int, total: int) -> Iterator[range]:
+    for start in range(first, total, ENCODED_TOGETHER):
+        yield range(start, min(start + ENCODED_TOGETHER, total))
+
+
+def _fingerprint(encoder: Encoder) -> str:
+    digest = hashlib.sha256(repr(encoder.shape).encode())
+    for name, value in encoder.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def new_pictures(folder: Path, count: int, size: int) -> Any:
+    """Make room on disk for pictures [M, S, S, 3]."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(folder / PICTURES, 'w+', np.uint8, (count, size, size, 3))

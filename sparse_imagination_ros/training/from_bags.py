@@ -1,0 +1,196 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a dataset from rosbags, and says what was wrong with them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.errors import DataError, FrameError
+from sparse_imagination_ros.tokens.frames import shrink
+from sparse_imagination_ros.training.bags import (
+    Bag,
+    COMPRESSED,
+    IMAGE,
+    open_bag,
+    Times,
+    Topic,
+)
+from sparse_imagination_ros.training.dataset import (
+    Dataset,
+    Episode,
+    FACTS,
+    Facts,
+    load_dataset,
+    new_pictures,
+    save_steps,
+)
+from sparse_imagination_ros.training.resample import (
+    Clock,
+    mean_commands,
+    steps,
+    stretches,
+    values_at,
+)
+
+TWISTS = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
+
+
+@dataclass(frozen=True)
+class BagsConfig:
+    """What to read from bags, and how finely. Fields are paths such as `twist.linear.x`."""
+
+    robot: str = setting('robot', 'name of the robot')
+    image_topic: str = setting('', 'pictures, raw or compressed; if empty the only such topic')
+    command_topic: str = setting('', 'commands; if empty the only Twist')
+    command_fields: tuple[str, ...] = setting(
+        ('linear.x', 'angular.z'), 'what the robot is commanded')
+    command_low: tuple[float, ...] = setting((-0.5, -1.0), 'lowest command of each field')
+    command_high: tuple[float, ...] = setting((0.5, 1.0), 'highest command of each field')
+    acceleration: tuple[float, ...] = setting(
+        (1.0, 2.0), 'largest change of each field, per second')
+    command_hold_s: float = setting(
+        0.5, 'the base stops so long after the last command, seconds', 0.01, 60.0)
+    sense_topic: str = setting('', 'what the robot senses, as Odometry or JointState; or none')
+    sense_fields: tuple[str, ...] = setting((), 'what is read of it')
+    step_s: float = setting(0.6, 'length of a model step, seconds', 0.02, 10.0)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one bag held. seconds: of unbroken pictures; steps: of all episodes made of them."""
+
+    bag: str
+    pictures: int
+    unreadable: int
+    seconds: float
+    gaps: int
+    jumps: int
+    episodes: int
+    steps: int
+    beyond_limits: int
+
+
+def dataset_from_bags(
+    bags: Sequence[Path], config: BagsConfig, image_size: int, folder: Path,
+    report: Callable[[int, int], None],
+) -> tuple[Dataset, list[Findings]]:
+    """Read bags into a folder, or return what an earlier run has read of them."""
+    _check(config)
+    source = json.dumps([asdict(config), image_size, [_identity(bag) for bag in bags]], indent=2)
+    mark, findings_path = folder / 'source.json', folder / 'findings.json'
+    if mark.exists() and mark.read_text() == source and (folder / FACTS).exists():
+        found = [Findings(**values) for values in json.loads(findings_path.read_text())]
+        return load_dataset(folder), found
+    if mark.exists():
+        # Tokens and steps of other pictures must not survive.
+        for stale in (mark, folder / FACTS, *folder.glob('tokens-*')):
+            stale.unlink(missing_ok=True)
+    found = _read(bags, config, image_size, folder, report)
+    findings_path.write_text(json.dumps([asdict(f) for f in found], indent=2) + '\n')
+    mark.write_text(source)
+    return load_dataset(folder), found
+
+
+def _read(
+    bags: Sequence[Path], config: BagsConfig, image_size: int, folder: Path,
+    report: Callable[[int, int], None],
+) -> list[Findings]:
+    images = Topic(config.image_topic, (IMAGE, COMPRESSED))
+    episodes: list[Episode] = []
+    findings = []
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_bag(bag)) for bag in bags]
+        total = sum(bag.count(images) for bag in opened)
+        pictures = new_pictures(folder, total, image_size)
+        size: tuple[int, int] | None = None
+        number = read = 0
+        for bag in opened:
+            first, recorded, stamped, unreadable = number, [], [], 0
+            for shot in bag.shots(images):
+                read += 1
+                report(read, total)
+                if isinstance(shot.picture, FrameError):
+                    unreadable += 1
+                    continue
+                height, width, _ = shot.picture.shape
+                if size is not None and size != (width, height):
+                    raise DataError(
+                        f'{bag.path}: a picture is {width} x {height} pixels, those before '
+                        f'{size[0]} x {size[1]}; use bags of one camera')
+                size = width, height
+                pictures[number] = shrink(shot.picture, image_size)
+                recorded.append(shot.recorded_s)
+                stamped.append(shot.stamped_s)
+                number += 1
+            clock = Clock(np.array(recorded), np.array(stamped), config.step_s)
+            made, found = _episodes(bag, config, clock, first, unreadable)
+            episodes += made
+            findings.append(found)
+        pictures.flush()
+    if size is None or not episodes:
+        raise DataError(
+            f'the bags hold no two pictures {config.step_s} s apart; '
+            'choose another step_s, or record without breaks')
+    save_steps(folder, Facts(
+        config.robot, config.step_s, image_size, size, config.command_fields, config.command_low,
+        config.command_high, config.acceleration, config.sense_fields), episodes)
+    return findings
+
+
+def _episodes(
+    bag: Bag, config: BagsConfig, clock: Clock, first: int, unreadable: int,
+) -> tuple[list[Episode], Findings]:
+    times, pieces = clock.times, stretches(clock.times, config.step_s)
+    commands = bag.series(Topic(config.command_topic, TWISTS, config.command_fields))
+    low, high = (np.array(limit, np.float32) for limit in (config.command_low, config.command_high))
+    beyond = ((commands.values < low - 1e-6) | (commands.values > high + 1e-6)).any(1)
+    commanded = clock.of(commands.recorded, commands.stamped)
+    obeyed = np.clip(commands.values, low, high) / high
+    sense = _senses(bag, config, clock)
+    made = [
+        Episode(first + shown, mean_commands(commanded, obeyed, times[shown], config.command_hold_s),
+                sense(times[shown]))
+        for piece in pieces for shown in steps(times, piece, config.step_s)]
+    return made, Findings(
+        bag=str(bag.path), pictures=len(times), unreadable=unreadable,
+        seconds=float(sum(np.ptp(times[piece]) for piece in pieces)),
+        gaps=max(0, len(pieces) - 1 - clock.jumps), jumps=clock.jumps, episodes=len(made),
+        steps=sum(len(episode.shown) for episode in made), beyond_limits=int(beyond.sum()))
+
+
+def _senses(
+    bag: Bag, config: BagsConfig, clock: Clock,
+) -> Callable[[Times], NDArray[np.float32]]:
+    """Return what the robot sensed as a function of times."""
+    if not config.sense_fields:
+        return lambda times: np.zeros((len(times), 0), np.float32)
+    sensed = bag.series(Topic(config.sense_topic, (), config.sense_fields))
+    at = clock.of(sensed.recorded, sensed.stamped)
+    return lambda times: values_at(at, sensed.values, times)
+
+
+def _check(config: BagsConfig) -> None:
+    sizes = {len(values) for values in (
+        config.command_fields, config.command_low, config.command_high, config.acceleration)}
+    if len(sizes) > 1:
+        raise DataError(
+            'command_fields, command_low, command_high and acceleration differ in length')
+    if config.sense_fields and not config.sense_topic:
+        raise DataError('sense_fields are named, but no sense_topic')
+
+
+def _identity(bag: Path) -> list[object]:
+    """Return what changes when a bag is another one."""
+    digest = hashlib.sha256()
+    for file in sorted(bag.iterdir()) if bag.is_dir() else [bag]:
+        status = file.stat()
+        digest.update(f'{file.name} {status.st_size} {status.st_mtime_ns}'.encode())
+    return [str(bag.resolve()), digest.hexdigest()]
