@@ -33,7 +33,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = EncoderShape(image_size=32, grid=4, width=32, depth=1)
     predictor = PredictorShape(token_width=32, action_size=2, width=32, depth=1, heads=2)
     manifest = Manifest(
-        'untrained', base.name, 0.2, 224,
+        'untrained', base.name, 0.2, (224, 224),
         Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
         encoder, predictor)
     imagination = SparsePredictor(predictor)

@@ -112,7 +112,7 @@ def test_a_setting_that_does_not_fit_is_named(change, message, tmp_path):
 
 
 def test_topics_that_are_not_unique_must_be_named(tmp_path):
-    said = drive() + [('/other/image', 0.0, image(START_S, picture(1)))]
+    said = [*drive(), ('/other/image', 0.0, image(START_S, picture(1)))]
     bag = write_bag(tmp_path / 'bag', said)
     with pytest.raises(DataError, match=r'several topics.*: /camera/image, /other/image; name'):
         read([bag], tmp_path / 'data')

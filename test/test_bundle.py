@@ -32,7 +32,7 @@ def test_it_comes_back_as_it_was_saved(folder, tmp_path):
     assert again.manifest == bundle.manifest
     for name, value in bundle.predictor.state_dict().items():
         assert torch.equal(again.predictor.state_dict()[name], value)
-    picture = torch.rand(1, 3, 32, 32)
+    picture = torch.randint(256, (1, 32, 32, 3), dtype=torch.uint8)
     assert torch.equal(again.encoder(picture), bundle.encoder(picture))
 
 

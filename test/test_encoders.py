@@ -98,7 +98,7 @@ def test_what_torch_hub_has_fetched_is_found(encoder: DinoEncoder) -> None:
 
 def test_without_weights_and_network_the_file_to_bring_is_named(encoder: DinoEncoder) -> None:
     family = DINO[encoder.shape.name]
-    with pytest.raises(EncoderError, match=f'bring the file {family.file} from .*--weights'):
+    with pytest.raises(EncoderError, match=rf'bring the file {family.file} from .*--weights'):
         pretrained_dino(encoder.shape)
 
 
@@ -109,9 +109,9 @@ def test_a_file_with_other_weights_is_refused(encoder: DinoEncoder, tmp_path: Pa
     (tmp_path / 'damaged.pth').write_bytes(b'PK not quite')
     (tmp_path / 'damaged.safetensors').write_bytes(b'\0' * 100)
     for name in ('missing.pth', 'damaged.pth', 'damaged.safetensors'):
-        with pytest.raises(EncoderError, match=f'{name} holds no weights of'):
+        with pytest.raises(EncoderError, match=rf'{name} holds no weights of'):
             pretrained_dino(encoder.shape, tmp_path / name)
-    with pytest.raises(EncoderError, match='nowhere.pth is not there'):
+    with pytest.raises(EncoderError, match=r'nowhere.pth is not there'):
         pretrained_dino(encoder.shape, tmp_path / 'nowhere.pth')
 
 
@@ -138,7 +138,7 @@ def test_pictures_are_normalised_as_the_shape_says() -> None:
 
 
 def test_an_unknown_name_and_a_size_that_does_not_fit_are_refused() -> None:
-    with pytest.raises(ConfigError, match='no encoder `dino9`; allowed: dino_vits16'):
+    with pytest.raises(ConfigError, match=r'no encoder `dino9`; allowed: dino_vits16'):
         dino_shape('dino9')
-    with pytest.raises(ConfigError, match='multiple of 14 pixels, not 224'.replace('224', '200')):
+    with pytest.raises(ConfigError, match=r'multiple of 14 pixels, not 224'.replace('224', '200')):
         dino_shape('dinov2_vits14', 200)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparse_imagination_ros.errors import FrameError
-from sparse_imagination_ros.tokens.frames import decode, normalise, shrink
+from sparse_imagination_ros.tokens.frames import decode, shrink
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 
@@ -48,10 +48,9 @@ def test_a_buffer_of_another_size_is_refused(height, width, step):
         decode(RGB.tobytes(), height, width, step, 'rgb8')
 
 
-def test_network_input_lies_between_minus_one_and_one():
-    import torch
-    picture = np.zeros((224, 224, 3), np.uint8)
-    picture[:112] = 255
-    made = normalise(torch.from_numpy(shrink(picture, 96)))
-    assert made.shape == (3, 96, 96)
-    assert made.min() == -1 and made.max() == 1
+def test_a_picture_is_shrunk_to_a_square():
+    picture = np.zeros((240, 320, 3), np.uint8)
+    picture[:120] = 255
+    small = shrink(picture, 96)
+    assert small.shape == (96, 96, 3)
+    assert small[0, 0, 0] == 255 and small[-1, -1, 0] == 0

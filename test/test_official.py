@@ -78,7 +78,7 @@ def test_a_checkpoint_that_would_run_a_command_is_refused_by_name(
     call += pickle.STACK_GLOBAL
     call += pickle.BINUNICODE + len(command).to_bytes(4, 'little') + command.encode()
     write_pickle(path, call + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP)
-    with pytest.raises(CheckpointError, match=f'`{module}.{name}`.*Nothing of it was run'):
+    with pytest.raises(CheckpointError, match=rf'`{module}.{name}`.*Nothing of it was run'):
         read_official(path)
     assert not witness.exists()
 
@@ -89,26 +89,26 @@ def test_the_classes_of_modules_are_not_imported(tmp_path: Path) -> None:
     path = tmp_path / 'model.pth'
     shell = pickle.PROTO + bytes([2]) + b'cmodels.vit\nViTPredictor\n' + pickle.EMPTY_TUPLE
     write_pickle(path, shell + pickle.NEWOBJ + pickle.STOP)
-    with pytest.raises(CheckpointError, match='holds a Shell'):
+    with pytest.raises(CheckpointError, match=r'holds a Shell'):
         read_official(path)
     assert 'models.vit' not in sys.modules
 
 
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / 'model.pth'
-    with pytest.raises(CheckpointError, match='is not there'):
+    with pytest.raises(CheckpointError, match=r'is not there'):
         read_official(path)
     whole = (FIXTURES / 'dino_wm.pth').read_bytes()
     for content in (b'', b'not a checkpoint', whole[:1000], whole[:-1000]):
         path.write_bytes(content)
-        with pytest.raises(CheckpointError, match='is damaged'):
+        with pytest.raises(CheckpointError, match=r'is damaged'):
             read_official(path)
     path.write_bytes(pickle.dumps({'predictor': 1}))
-    with pytest.raises(CheckpointError, match='of PyTorch 1'):
+    with pytest.raises(CheckpointError, match=r'of PyTorch 1'):
         read_official(path)
     torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match='holds a list'):
+    with pytest.raises(CheckpointError, match=r'holds a list'):
         read_official(path)
     torch.save({'predictor': 1, 'action_encoder': 2, 'proprio_encoder': 3}, path)
-    with pytest.raises(CheckpointError, match='is not built as'):
+    with pytest.raises(CheckpointError, match=r'is not built as'):
         read_official(path)

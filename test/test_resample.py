@@ -132,4 +132,5 @@ def test_before_the_first_command_the_robot_was_told_nothing():
 
 def test_measurements_are_interpolated():
     measured = np.array([[0.0], [10.0]], np.float32)
-    assert values_at(np.array([0.0, 1.0]), measured, np.array([0.5, 2.0]))[:, 0].tolist() == [5, 10]
+    found = values_at(np.array([0.0, 1.0]), measured, np.array([0.5, 2.0]))
+    assert found[:, 0].tolist() == [5, 10]

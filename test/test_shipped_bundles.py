@@ -9,8 +9,7 @@ import torch
 
 from sparse_imagination_ros.share import share_path
 from sparse_imagination_ros.sim.world import World
-from sparse_imagination_ros.tokens.frames import normalise
-from sparse_imagination_ros.training.episodes import load_episodes, load_recording
+from sparse_imagination_ros.training.episodes import dataset_from_recording
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -32,14 +31,13 @@ def test_it_foresees_more_than_that_nothing_changes(folder: Path, count: int, tm
     bundle = Bundle.load(folder)
     record(RecordConfig(robot=bundle.manifest.robot, episodes=8, steps=8, seed=1234), tmp_path,
            lambda done: None)
-    episodes, recording = load_episodes(tmp_path), load_recording(tmp_path)
-    actions = torch.from_numpy(episodes.actions) / torch.tensor(recording.action_high)
+    dataset = dataset_from_recording(tmp_path)
     subset = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:count].sort().values
+    clips = dataset.draw(8, 9, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        tokens = torch.stack(
-            [bundle.encoder(normalise(torch.from_numpy(f))) for f in episodes.frames])
+        tokens = torch.stack([bundle.encoder(pictures) for pictures in dataset.show(clips)])
         seen = tokens[:, :, subset]
-        foreseen = bundle.predictor(seen[:, :-1], actions)
+        foreseen = bundle.predictor(seen[:, :-1], dataset.actions[clips[:, :-1]])
     wrong = (foreseen - seen[:, 1:]).square().mean()
     unchanged = (seen[:, :-1] - seen[:, 1:]).square().mean()
     assert wrong < 0.5 * unchanged

@@ -10,17 +10,21 @@ import pytest
 import torch
 
 from sparse_imagination_ros.config import build
-from sparse_imagination_ros.errors import DataError
+from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
-from sparse_imagination_ros.training.episodes import load_episodes, load_recording
+from sparse_imagination_ros.training import loop
+from sparse_imagination_ros.training.dataset import Dataset, tokens_of
+from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
+from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
-from sparse_imagination_ros.training.train import rollout_loss, train, TrainConfig
+from sparse_imagination_ros.training.sparse import Foresight, foresight
+from sparse_imagination_ros.training.train import train, TrainConfig
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
-TRAIN = TrainConfig(
-    encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=8, predictor_clips=2)
+TRAIN = TrainConfig(encoder_steps=4, predictor_steps=4, clips=2, width=32, depth=1)
+JOINT = JointConfig(episodes=2, frames=8)
 
 
 @pytest.fixture(scope='module')
@@ -30,21 +34,29 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train_on(data: Path, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None):
-    return train(config, load_recording(data), load_episodes(data), work, report)
+@pytest.fixture(scope='module')
+def dataset(data: Path) -> Dataset:
+    return dataset_from_recording(data)
 
 
-def test_a_recording_holds_frames_actions_and_poses(data):
-    episodes = load_episodes(data)
-    assert episodes.frames.shape == (4, 9, 96, 96, 3)
-    assert episodes.actions.shape == (4, 8, 2)
-    assert episodes.poses.shape == (4, 9, 3)
-    assert np.abs(episodes.actions).max() <= 1.0 + 1e-6
+def train_on(dataset, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None,
+             encoder=None):
+    return train(config, JOINT, Foresight(), dataset, encoder, work, report)
 
 
-def test_the_same_seed_records_the_same(data, tmp_path):
+def test_a_recording_holds_pictures_actions_and_poses(dataset):
+    assert dataset.pictures.shape == (36, 96, 96, 3)
+    assert dataset.shown.tolist() == list(range(36))
+    assert dataset.starts.tolist() == [0, 9, 18, 27, 36]
+    assert dataset.actions.shape == (36, 2)
+    assert dataset.actions.abs().max() <= 1.0 + 1e-6
+    assert not dataset.actions[8].any()
+    assert dataset.sensed.shape == (36, 3)
+
+
+def test_the_same_seed_records_the_same(dataset, tmp_path):
     record(RECORD, tmp_path, lambda done: None)
-    assert np.array_equal(load_episodes(tmp_path).frames, load_episodes(data).frames)
+    assert np.array_equal(dataset_from_recording(tmp_path).pictures, dataset.pictures)
 
 
 def test_another_recording_is_not_mixed_in(data):
@@ -56,16 +68,16 @@ def test_missing_episodes_are_noticed_and_can_be_completed(tmp_path):
     record(RECORD, tmp_path, lambda done: None)
     (tmp_path / 'episodes-000.npz').unlink()
     with pytest.raises(DataError, match=r'0 of 4 episodes'):
-        load_episodes(tmp_path)
+        dataset_from_recording(tmp_path)
     record(RECORD, tmp_path, lambda done: None)
-    assert len(load_episodes(tmp_path).frames) == 4
+    assert len(dataset_from_recording(tmp_path).starts) == 5
 
 
 def test_a_damaged_shard_is_named(tmp_path):
     record(RECORD, tmp_path, lambda done: None)
     (tmp_path / 'episodes-000.npz').write_bytes(b'PK')
     with pytest.raises(DataError, match=r'episodes-000.npz is damaged'):
-        load_episodes(tmp_path)
+        dataset_from_recording(tmp_path)
 
 
 def test_no_recording_is_named_with_the_way_to_make_one(tmp_path):
@@ -73,61 +85,127 @@ def test_no_recording_is_named_with_the_way_to_make_one(tmp_path):
         load_recording(tmp_path)
 
 
-def test_a_resumed_training_is_the_same_training(data, tmp_path, monkeypatch):
-    from sparse_imagination_ros.training import train as module
-    monkeypatch.setattr(module, 'CHECKPOINT_STEPS', 2)
-    whole = train_on(data, tmp_path / 'whole')
+class StopError(Exception):
+    """The power went out."""
 
-    class StopError(Exception):
-        """The power went out."""
+
+@pytest.mark.parametrize('average', [0.0, 0.9])
+def test_a_resumed_training_is_the_same_training(average, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, 'CHECKPOINT_STEPS', 2)
+    config = replace(TRAIN, average=average)
+    whole = train_on(dataset, tmp_path / 'whole', config)
 
     def stop(progress):
         if (progress.part, progress.step) == ('predictor', 3):
             raise StopError
 
     with pytest.raises(StopError):
-        train_on(data, tmp_path / 'halves', report=stop)
+        train_on(dataset, tmp_path / 'halves', config, report=stop)
     steps = []
-    halves = train_on(data, tmp_path / 'halves', report=steps.append)
+    halves = train_on(dataset, tmp_path / 'halves', config, report=steps.append)
     assert [p.step for p in steps if p.part == 'predictor'] == [3, 4]
     for name, value in whole.predictor.state_dict().items():
         assert torch.equal(halves.predictor.state_dict()[name], value)
+    for curve in ('encoder.csv', 'predictor.csv'):
+        assert (tmp_path / 'halves' / curve).read_text() == (
+            tmp_path / 'whole' / curve).read_text()
 
 
-def test_checkpoints_of_another_training_are_refused(data, tmp_path):
-    train_on(data, tmp_path)
+def test_averaged_weights_lie_between_those_of_the_steps(dataset, tmp_path):
+    last = train_on(dataset, tmp_path / 'last').predictor.token_in.weight
+    averaged = train_on(dataset, tmp_path / 'averaged', replace(TRAIN, average=0.5))
+    torch.manual_seed(TRAIN.seed)
+    assert not torch.equal(averaged.predictor.token_in.weight, last)
+    assert (averaged.predictor.token_in.weight - last).abs().max() < 0.01
+
+
+def test_checkpoints_of_another_training_are_refused(dataset, tmp_path):
+    train_on(dataset, tmp_path)
     with pytest.raises(DataError, match=r'other settings'):
-        train_on(data, tmp_path, replace(TRAIN, seed=1))
+        train_on(dataset, tmp_path, replace(TRAIN, seed=1))
 
 
-def test_episodes_too_short_for_a_batch_are_refused(data, tmp_path):
-    with pytest.raises(DataError, match=r'9 frames are too short: 16 are needed'):
-        train_on(data, tmp_path, TrainConfig())
+def test_episodes_too_short_for_a_clip_are_refused(dataset, tmp_path):
+    with pytest.raises(DataError, match=r'longest episode has 9 steps.* 10 are needed'):
+        train_on(dataset, tmp_path, replace(TRAIN, frames=10))
 
 
-def test_values_that_are_not_finite_are_noticed(data, tmp_path):
-    episodes = load_episodes(data)
-    episodes.actions[:] = np.nan
+def test_values_that_are_not_finite_are_noticed(dataset, tmp_path):
+    broken = replace(dataset, actions=torch.full_like(dataset.actions, torch.nan))
     with pytest.raises(DataError, match=r'loss of the encoder is nan at step 1'):
-        train(TRAIN, load_recording(data), episodes, tmp_path, lambda progress: None)
+        train_on(broken, tmp_path)
 
 
-def test_a_predictor_of_no_change_has_a_rollout_loss_of_one():
+def test_a_trained_encoder_is_taken_as_it_is(dataset, tmp_path):
+    torch.manual_seed(5)
+    encoder = SmallEncoder(EncoderShape(width=32)).eval()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    bundle = train_on(dataset, tmp_path, encoder=encoder)
+    for name, value in bundle.encoder.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert not (tmp_path / 'encoder.csv').exists()
+
+
+def test_without_poses_the_small_encoder_is_not_trained(dataset, tmp_path):
+    blind = replace(dataset, facts=replace(dataset.facts, senses=()))
+    with pytest.raises(DataError, match=r'senses x, y, heading.* none; .*a trained encoder'):
+        train_on(blind, tmp_path)
+
+
+def test_tokens_are_made_once_for_each_encoder(dataset):
+    torch.manual_seed(5)
+    encoder = SmallEncoder(EncoderShape(width=32)).eval()
+    made: list[int] = []
+    tokens = tokens_of(dataset, encoder, lambda done, total: made.append(done))
+    with torch.inference_mode():
+        expected = encoder(torch.from_numpy(np.array(dataset.pictures[:4])))
+    torch.testing.assert_close(tokens[:4].float(), expected, atol=2e-3, rtol=2e-3)
+    stamps = [path.stat().st_mtime_ns for path in dataset.folder.glob('tokens-*.npy')]
+    tokens_of(dataset, encoder, lambda done, total: None)
+    assert stamps == [path.stat().st_mtime_ns for path in dataset.folder.glob('tokens-*.npy')]
+    with torch.no_grad():
+        encoder.head.bias += 0.1
+    assert not torch.equal(tokens_of(dataset, encoder, lambda done, total: None), tokens)
+
+
+def test_an_interrupted_encoding_goes_on(dataset, monkeypatch):
+    from sparse_imagination_ros.training import dataset as module
+    monkeypatch.setattr(module, 'ENCODED_TOGETHER', 8)
+    torch.manual_seed(6)
+    encoder = SmallEncoder(EncoderShape(width=32)).eval()
+
+    def stop(done, total):
+        if done == 16:
+            raise StopError
+
+    with pytest.raises(StopError):
+        tokens_of(dataset, encoder, stop)
+    made: list[int] = []
+    tokens = tokens_of(dataset, encoder, lambda done, total: made.append(done))
+    assert made[0] == 24
+    with torch.inference_mode():
+        expected = encoder(torch.from_numpy(np.array(dataset.pictures)))
+    torch.testing.assert_close(tokens.float(), expected, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize('rollout', [True, False])
+@pytest.mark.parametrize('grouped', [True, False])
+def test_a_predictor_of_no_change_has_an_error_of_one(rollout, grouped):
     generator = torch.Generator().manual_seed(0)
     predictor = SparsePredictor(PredictorShape(16, 2))
     tokens, actions = torch.randn(3, 8, 20, 16), torch.randn(3, 8, 2)
-    for _ in range(5):
-        assert rollout_loss(predictor, tokens, actions, generator).item() == pytest.approx(1)
+    for count in (0, 1, 16):
+        config = Foresight(rollout, count, grouped)
+        share = foresight(predictor, tokens, actions, config, generator)
+        assert (share.wrong / share.change).item() == pytest.approx(1)
 
 
-def test_the_encoder_learns_where_the_robot_is(data):
+def test_the_encoder_learns_where_the_robot_is(dataset):
     torch.manual_seed(0)
-    episodes = load_episodes(data)
-    from sparse_imagination_ros.tokens.frames import normalise
     encoder, head = SmallEncoder(EncoderShape(width=32)), PoseHead(32, 3.0)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 0.003)
-    pictures = normalise(torch.from_numpy(episodes.frames[:2].reshape(-1, 96, 96, 3)))
-    poses = torch.from_numpy(episodes.poses[:2])
+    pictures = torch.from_numpy(np.array(dataset.pictures[:18]))
+    poses = dataset.sensed[:18].reshape(2, 9, 3)
     losses = []
     for _ in range(60):
         loss = head.loss(encoder(pictures).unflatten(0, (2, 9)), poses)
@@ -147,6 +225,5 @@ def test_contrast_prefers_tokens_that_move_with_time():
 
 
 def test_a_setting_out_of_range_is_refused_with_its_range():
-    from sparse_imagination_ros.errors import ConfigError
     with pytest.raises(ConfigError, match=r'.steps. is 1; allowed range is \[4, 1000\]'):
         build(RecordConfig, {'steps': 1}, 'test')

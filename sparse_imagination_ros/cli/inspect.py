@@ -28,11 +28,11 @@ def run(args: Namespace) -> int:
 
     lines = [('bundle', f'{manifest.name} ({args.bundle}; checksums are right)'),
              ('robot', manifest.robot),
-             ('camera', f'{manifest.picture_size} x {manifest.picture_size} pixels'),
+             ('camera', '{} x {} pixels'.format(*manifest.picture_size)),
              ('tokens', f'{manifest.total_tokens} of width {manifest.encoder.width}, '
                         f'{manifest.encoder.grid} x {manifest.encoder.grid}'),
              ('model step', f'{manifest.step_s} s, context of {manifest.predictor.window} frames'),
-             ('encoder', parameters(bundle.encoder)),
+             ('encoder', f'{manifest.encoder.name}, {parameters(bundle.encoder)}'),
              ('predictor', parameters(bundle.predictor))]
     for name, low, high, acceleration in zip(*vars(manifest.actions).values(), strict=True):
         lines.append((name, f'{low} .. {high}, at most {acceleration} per second of change'))

@@ -1,49 +1,130 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`sparse-imagination train`: turns a recording into a bundle."""
+"""`sparse-imagination train`: turns a recording, or bags, into a bundle."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
-from sparse_imagination_ros.cli.settings import add_settings, read_settings
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from sparse_imagination_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sparse_imagination_ros.tokens.encoders import Encoder
+    from sparse_imagination_ros.training.dataset import Dataset
+    from sparse_imagination_ros.training.from_bags import Findings
+    from sparse_imagination_ros.training.loop import Progress as Step
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
-    from sparse_imagination_ros.training.train import TrainConfig
     parser: ArgumentParser = subparsers.add_parser(
-        'train', help='train a bundle from a recording; a stopped training goes on')
-    parser.add_argument('--data', type=Path, required=True, help='folder of the recording')
+        'train', help='train a bundle from a recording or from bags; a stopped training goes on')
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        '--data', type=Path, help='folder of a recording, made by `sparse-imagination record`')
+    source.add_argument(
+        '--bags', type=Path, nargs='+', help='bags, or folders with bags somewhere inside')
     parser.add_argument('--out', type=Path, required=True, help='folder of the bundle')
     parser.add_argument(
         '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
-    add_settings(parser, TrainConfig)
+    parser.add_argument(
+        '--encoder', default='small',
+        help='small: train one as well; the folder of a bundle: take its encoder; or one of '
+             'dino_vits16, dinov2_vits14, dinov2_vits14_reg, dinov3_vits16 (default: small)')
+    parser.add_argument(
+        '--weights', type=Path, help='file with the weights of a DINO encoder, where neither '
+                                     "torch.hub's nor timm's cache has them")
+    parser.add_argument(
+        '--config', type=Path, help='settings, as in config/train.yaml (which explains them)')
+    parser.add_argument('--seed', type=int, help='the same as --set train.seed=SEED')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='PART.NAME=VALUE',
+        help='one setting, such as train.seed=1; it wins over the file')
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Train, or go on with a training that was stopped."""
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from sparse_imagination_ros.training import train as training
-    from sparse_imagination_ros.training.episodes import load_episodes, load_recording
-    config = read_settings(args, training.TrainConfig)
-    recording, episodes = load_recording(args.data), load_episodes(args.data)
+    from sparse_imagination_ros.training.loop import Team
+    from sparse_imagination_ros.training.settings import read_settings
+    from sparse_imagination_ros.training.train import train
+    team = Team.joined()
+    words = args.set if args.seed is None else [*args.set, f'train.seed={args.seed}']
+    settings = read_settings(args.config, words)
+    # Of several processes only the first one talks.
+    console = Console(quiet=team.rank > 0)
     work = args.work or args.out.with_name(args.out.name + '.work')
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn('loss {task.fields[loss]:.4f}'))
-    with Progress(*columns) as bar:
+               TextColumn('{task.fields[loss]}'))
+    with Progress(*columns, console=console) as bar:
+        encoder = _encoder(args.encoder, args.weights)
         tasks: dict[str, Any] = {}
 
-        def report(progress: training.Progress) -> None:
-            if progress.part not in tasks:
-                tasks[progress.part] = bar.add_task(
-                    progress.part, total=progress.steps, loss=progress.loss)
-            bar.update(tasks[progress.part], completed=progress.step, loss=progress.loss)
+        def show(part: str, done: int, total: int, loss: str = '') -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(part, total=total, loss=loss)
+            bar.update(tasks[part], completed=done, loss=loss)
 
-        bundle = training.train(config, recording, episodes, work, report)
-    bundle.save(args.out)
-    print(f'bundle saved to {args.out}; measure it with '
-          f'`sparse-imagination evaluate --bundle {args.out}`')
+        def report(step: 'Step') -> None:
+            show(step.part, step.step, step.steps, f'loss {step.loss:.4f}' if step.loss else '')
+
+        if args.bags:
+            dataset, found = team.first_alone(
+                lambda: _from_bags(args.bags, settings.bags, encoder, work, show))
+            console.print(_findings(found))
+        else:
+            from sparse_imagination_ros.training.episodes import dataset_from_recording
+            dataset = team.first_alone(lambda: dataset_from_recording(args.data))
+        bundle = train(settings.train, settings.joint, settings.foresight, dataset, encoder, work,
+                       report)
+    if team.rank == 0:
+        bundle.save(args.out)
+        print(f'bundle saved to {args.out}; measure it with '
+              f'`sparse-imagination evaluate --bundle {args.out}`')
     return 0
+
+
+def _encoder(name: str, weights: Path | None) -> 'Encoder | None':
+    """Return the trained encoder of a name; none for the one that is to be trained."""
+    from sparse_imagination_ros.tokens.dino import DINO, dino_shape, pretrained_dino
+    from sparse_imagination_ros.tokens.encoders import SMALL
+    from sparse_imagination_ros.world_models.bundle import Bundle
+    if weights is not None and name not in DINO:
+        raise ConfigError(f'--weights are those of a DINO encoder; --encoder is {name}')
+    if name == SMALL:
+        return None
+    if name in DINO:
+        return pretrained_dino(dino_shape(name), weights)
+    if Path(name).is_dir():
+        return Bundle.load(Path(name)).encoder
+    raise ConfigError(
+        f'--encoder {name} is neither the folder of a bundle nor one of {SMALL}, '
+        f'{", ".join(DINO)}')
+
+
+def _from_bags(
+    paths: list[Path], config: Any, encoder: 'Encoder | None', work: Path, show: Any,
+) -> 'tuple[Dataset, list[Findings]]':
+    from sparse_imagination_ros.tokens.encoders import EncoderShape
+    from sparse_imagination_ros.training.bags import find_bags
+    from sparse_imagination_ros.training.from_bags import dataset_from_bags
+    size = (encoder.shape if encoder else EncoderShape()).image_size
+    return dataset_from_bags(
+        find_bags(paths), config, size, work / 'data',
+        lambda done, total: show('pictures', done, total))
+
+
+def _findings(found: 'list[Findings]') -> Table:
+    table = Table('Bag', 'Pictures', 'Unreadable', 'Seconds', 'Gaps', 'Clock jumps', 'Episodes',
+                  'Steps', 'Commands beyond limits')
+    for column in table.columns[1:]:
+        column.justify = 'right'
+    for f in found:
+        table.add_row(
+            Path(f.bag).name, str(f.pictures), str(f.unreadable), f'{f.seconds:.1f}', str(f.gaps),
+            str(f.jumps), str(f.episodes), str(f.steps), str(f.beyond_limits))
+    return table

@@ -94,7 +94,8 @@ def evaluate(
     config: LoopConfig = LoopConfig(), progress: Callable[[Episode], None] = lambda _: None,
 ) -> Score:
     """Drive a bundle's robot through the same layouts whatever the planner's settings are."""
-    world = World(bundle.manifest.robot, CameraConfig(size=bundle.manifest.picture_size))
+    # The simulated camera's pictures are square.
+    world = World(bundle.manifest.robot, CameraConfig(size=bundle.manifest.picture_size[0]))
     planner, limits = Planner(bundle, planning), bundle.limits(config.staleness_s)
     episodes = []
     for episode in drive_episodes(world, planner, limits, seeds, config):

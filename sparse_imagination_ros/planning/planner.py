@@ -18,7 +18,7 @@ from sparse_imagination_ros.planning.mppi import optimise, Optimum
 from sparse_imagination_ros.planning.objective import step_weights
 from sparse_imagination_ros.planning.plan import CommandHistory, Plan
 from sparse_imagination_ros.planning.proposals import Spread
-from sparse_imagination_ros.tokens.frames import Frame, normalise, Picture, shrink
+from sparse_imagination_ros.tokens.frames import Frame, Picture, shrink
 from sparse_imagination_ros.tokens.subsets import random_subset
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -171,19 +171,19 @@ class Planner:
 
     def _encode(self, picture: Picture, what: str) -> Tensor:
         manifest = self._bundle.manifest
-        size = manifest.picture_size
-        if picture.shape != (size, size, 3):
+        width, height = manifest.picture_size
+        if picture.shape != (height, width, 3):
             raise FrameError(
                 f'the {what} is {picture.shape[1]} x {picture.shape[0]} pixels; bundle '
-                f'`{manifest.name}` was trained on {size} x {size}: crop and resize it')
+                f'`{manifest.name}` was trained on {width} x {height}: crop and resize it')
         self._encodes += 1
         small = torch.from_numpy(shrink(picture, manifest.encoder.image_size))
-        tokens: Tensor = self._bundle.encoder(normalise(small)[None])[0]
+        tokens: Tensor = self._bundle.encoder(small[None])[0]
         return tokens
 
     def _warm_up(self) -> None:
-        size = self._bundle.manifest.picture_size
-        blank = np.zeros((size, size, 3), np.uint8)
+        width, height = self._bundle.manifest.picture_size
+        blank = np.zeros((height, width, 3), np.uint8)
         self.set_goal(blank)
         for cycle in range(3):
             self.plan(Frame(cycle * self._step_s, blank), CommandHistory(len(self._scale), 1.0))

@@ -3,8 +3,8 @@
 """
 The DINO encoders, built by timm, and where their weights are found.
 
-A bundle keeps the weights of its encoder, so that a robot never looks for them: they are looked for
-once, when a bundle is trained or imported.
+A bundle keeps the weights of its encoder, so that a robot never looks for them: that is done once,
+when a bundle is trained or imported.
 """
 
 from collections.abc import Iterator
@@ -154,7 +154,7 @@ def _stretched(positions: Tensor, grid: int, offset: float) -> Tensor:
     side = round((positions.shape[1] - 1) ** 0.5)
     if side == grid:
         return positions
-    patches = positions[:, 1:].unflatten(1, (side, side)).movedim(-1, 1).float()
+    patches = positions[:, 1:].reshape(1, side, side, -1).movedim(-1, 1).float()
     scale = (grid + offset) / side
     patches = functional.interpolate(patches, scale_factor=(scale, scale), mode='bicubic')
     return torch.cat([positions[:, :1], patches.flatten(2).transpose(1, 2)], 1)

@@ -88,6 +88,15 @@ class SmallEncoder(Encoder):
         return functional.layer_norm(x, x.shape[-1:])
 
 
+def make_encoder(shape: EncoderShape) -> Encoder:
+    """Return an untrained encoder."""
+    if shape.name == SMALL:
+        return SmallEncoder(shape)
+    # Not before: timm takes seconds to import, and a robot with the small encoder has none.
+    from sparse_imagination_ros.tokens.dino import DinoEncoder
+    return DinoEncoder(shape)
+
+
 def _position_code(grid: int, width: int) -> Tensor:
     """Return waves along both axes, [grid * grid, width], so that near patches start out alike."""
     frequencies = 2.0 ** (torch.arange(width // 4) % 4)

@@ -2,19 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an encoded image buffer to the pixels that an encoder takes. No ROS types here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.errors import FrameError
-
-if TYPE_CHECKING:
-    from torch import Tensor  # not at run time: cameras and simulators must not wait for it
 
 Picture = NDArray[np.uint8]
 
@@ -59,8 +54,3 @@ def decode(data: Any, height: int, width: int, step: int, encoding: str) -> Pict
 def shrink(picture: Picture, size: int) -> Picture:
     """Return the picture at the size that an encoder takes, [size, size, 3]."""
     return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def normalise(pictures: Tensor) -> Tensor:
-    """Turn pictures [..., S, S, 3] of bytes into network input [..., 3, S, S] in -1 .. 1."""
-    return pictures.movedim(-1, -3).float() / 127.5 - 1

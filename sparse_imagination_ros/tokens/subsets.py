@@ -28,8 +28,9 @@ def latin_subset(total: int, count: int, generator: Generator) -> Tensor:
     side = round(total**0.5)
 
     def axis() -> Tensor:
-        spread = torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)
-        return (spread * side / count).long().clamp(max=side - 1)
+        row = torch.randperm(count, generator=generator)
+        within = torch.rand(count, generator=generator)
+        return ((row + within) * side / count).long().clamp(max=side - 1)
 
     return _distinct(axis() * side + axis(), total, generator)
 
@@ -56,7 +57,7 @@ def random_split(total: int, generator: Generator) -> tuple[Tensor, Tensor]:
 
 def _distinct(drawn: Tensor, total: int, generator: Generator) -> Tensor:
     """Replace positions that were drawn twice by others at random; sorted, [K]."""
-    kept = drawn.unique()
+    kept = torch.unique(drawn)
     free = torch.ones(total, dtype=torch.bool)
     free[kept] = False
     others = free.nonzero().squeeze(1)

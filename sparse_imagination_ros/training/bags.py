@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
-from rosbags.typesys import get_typestore, Stores
 
 from sparse_imagination_ros.errors import DataError, FrameError
 from sparse_imagination_ros.tokens.frames import decode, Picture
+
+if TYPE_CHECKING:
+    # Not at run time: training on the simulator's recordings needs no bags.
+    from rosbags.highlevel import AnyReader
+    from rosbags.interfaces import Connection
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -68,10 +70,10 @@ class Shot:
 class Bag:
     """One bag that is open for reading."""
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
+    def __init__(self, path: Path, reader: 'AnyReader') -> None:
         self.path, self._reader = path, reader
 
-    def find(self, topic: Topic) -> Connection:
+    def find(self, topic: Topic) -> 'Connection':
         """Return where a topic's messages are."""
         fitting = {c.topic: c for c in self._reader.connections
                    if (c.topic == topic.name if topic.name else c.msgtype in topic.types)}
@@ -84,7 +86,8 @@ class Bag:
                 'name one')
         held = ', '.join(sorted(f'{c.topic} ({c.msgtype})' for c in self._reader.connections))
         raise DataError(
-            f'{self.path} has no topic {topic.name or f"of type {kinds}"}; it has {held or "none"}')
+            f'{self.path} has no topic {topic.name or f"of type {kinds}"}; '
+            f'it has {held or "none"}')
 
     def count(self, topic: Topic) -> int:
         """Return how many messages a topic has."""
@@ -110,7 +113,8 @@ class Bag:
                 picture = error
             yield Shot(recorded_s, _stamp(message), picture)
 
-    def _messages(self, connection: Connection) -> Iterator[tuple[float, Any]]:
+    def _messages(self, connection: 'Connection') -> Iterator[tuple[float, Any]]:
+        from rosbags.highlevel import AnyReaderError
         try:
             for _, recorded_ns, data in self._reader.messages([connection]):
                 yield recorded_ns / 1e9, self._reader.deserialize(data, connection.msgtype)
@@ -122,6 +126,8 @@ class Bag:
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
     """Open the folder of a bag."""
+    from rosbags.highlevel import AnyReader, AnyReaderError
+    from rosbags.typesys import get_typestore, Stores
     if not path.exists():
         raise DataError(f'{path} is not there; name the folder of a bag')
     if path.is_dir() and not (path / 'metadata.yaml').is_file():
@@ -182,9 +188,10 @@ def _field(message: Any, path: str, topic: Topic, bag: Path) -> float:
 
 def _stamp(message: Any) -> float:
     """Return a message's stamp in seconds, NaN if it has none."""
-    stamp = message.header.stamp if hasattr(message, 'header') else None
-    unset = stamp is None or (stamp.sec == 0 and stamp.nanosec == 0)
-    return math.nan if unset else stamp.sec + stamp.nanosec / 1e9
+    if not hasattr(message, 'header'):
+        return math.nan
+    stamp = message.header.stamp
+    return float(stamp.sec + stamp.nanosec / 1e9) or math.nan
 
 
 def _yaw(q: Any) -> float:

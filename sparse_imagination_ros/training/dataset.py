@@ -87,8 +87,9 @@ class Dataset:
         if len(firsts) == 0:
             longest = int(self.starts.diff().max())
             raise DataError(
-                f'{self.folder}: the longest episode has {longest} steps of {self.facts.step_s} s, '
-                f'{length} are needed; record longer ones, or without breaks')
+                f'{self.folder}: the longest episode has {longest} steps of '
+                f'{self.facts.step_s} s, {length} are needed; record longer ones, or without '
+                'breaks')
         return firsts
 
 
@@ -123,11 +124,12 @@ def load_dataset(folder: Path) -> Dataset:
                               for name, value in values.items()}, str(folder / FACTS))
         pictures = np.load(folder / PICTURES, mmap_mode='c')
         with np.load(folder / STEPS) as steps:
-            return Dataset(folder, facts, pictures, **{
-                name: torch.from_numpy(steps[name]) for name in steps.files})
+            shown, actions, sensed, starts = (
+                torch.from_numpy(steps[name]) for name in ('shown', 'actions', 'sensed', 'starts'))
+        return Dataset(folder, facts, pictures, shown, actions, sensed, starts)
     except FileNotFoundError as error:
         raise DataError(f'{folder} holds no dataset: {error.filename} is not there') from error
-    except (OSError, ValueError, TypeError, AttributeError, ConfigError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, ConfigError) as error:
         raise DataError(f'{folder} is damaged ({error}); delete it and begin again') from error
 
 

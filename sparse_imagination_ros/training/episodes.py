@@ -1,16 +1,13 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Recorded episodes on disk: frames and the mean commands between them.
-
-How they are made or learned from is not decided here.
+The simulator's recordings on disk: shards of episodes, and the dataset that is made of them.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +16,18 @@ from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.planning.plan import Array
 from sparse_imagination_ros.tokens.frames import Picture
+from sparse_imagination_ros.training.dataset import (
+    Dataset,
+    Episode,
+    Facts,
+    FACTS,
+    load_dataset,
+    new_pictures,
+    save_steps,
+)
+
+# What the simulator's odometry senses.
+POSE = ('x', 'y', 'heading')
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Recording:
 @dataclass(frozen=True)
 class Episodes:
     """
-    Episodes of equal length in memory.
+    Episodes of equal length, those of one shard.
 
     frames: [E, L + 1, S, S, 3]; actions: [E, L, A], action i is the mean command between frames
     i and i + 1; poses: [E, L + 1, 3], as odometry knows them: x, y, heading.
@@ -86,25 +95,40 @@ def load_recording(folder: Path) -> Recording:
             f'{folder}/recording.json is damaged ({error}); record again') from error
 
 
-def load_episodes(folder: Path) -> Episodes:
-    """Read all shards of a recording."""
+def dataset_from_recording(folder: Path) -> Dataset:
+    """Lay a recording out for reading while training; that is done once."""
     recording = load_recording(folder)
-    # In place: the pictures alone may fill half of a small machine's memory.
-    whole: dict[str, NDArray[Any]] = {}
-    found = 0
+    laid_out = folder / 'dataset'
+    if not (laid_out / FACTS).exists():
+        _lay_out(folder, recording, laid_out)
+    return load_dataset(laid_out)
+
+
+def _lay_out(folder: Path, recording: Recording, laid_out: Path) -> None:
+    pictures, episodes, found = None, [], 0
     for shard in _read_shards(folder):
-        first, found = found, found + len(shard.frames)
-        if found > recording.episodes:
-            break
-        for name, part in vars(shard).items():
-            if name not in whole:
-                whole[name] = np.empty((recording.episodes, *part.shape[1:]), part.dtype)
-            whole[name][first:found] = part
+        _, length = shard.frames.shape[:2]
+        if pictures is None:
+            pictures = new_pictures(
+                laid_out, recording.episodes * length, recording.image_size)
+        for frames, actions, poses in zip(
+                shard.frames, shard.actions, shard.poses, strict=True):
+            if found == recording.episodes:
+                break
+            shown = np.arange(found * length, (found + 1) * length)
+            pictures[shown[0]:shown[-1] + 1] = frames
+            limited = actions / np.array(recording.action_high, np.float32)
+            episodes.append(Episode(shown, limited, poses))
+            found += 1
     if found != recording.episodes:
         raise DataError(
             f'{folder}: {found} of {recording.episodes} episodes are there; '
             'run `sparse-imagination record` again with the same arguments to complete it')
-    return Episodes(**whole)
+    side = recording.picture_size
+    save_steps(laid_out, Facts(
+        recording.robot, recording.step_s, recording.image_size, (side, side),
+        recording.action_names, recording.action_low, recording.action_high,
+        recording.acceleration, POSE), episodes)
 
 
 def _read_shards(folder: Path) -> Iterator[Episodes]:

@@ -150,15 +150,17 @@ def _episodes(
 ) -> tuple[list[Episode], Findings]:
     times, pieces = clock.times, stretches(clock.times, config.step_s)
     commands = bag.series(Topic(config.command_topic, TWISTS, config.command_fields))
-    low, high = (np.array(limit, np.float32) for limit in (config.command_low, config.command_high))
+    low, high = np.array([config.command_low, config.command_high], np.float32)
     beyond = ((commands.values < low - 1e-6) | (commands.values > high + 1e-6)).any(1)
     commanded = clock.of(commands.recorded, commands.stamped)
     obeyed = np.clip(commands.values, low, high) / high
     sense = _senses(bag, config, clock)
-    made = [
-        Episode(first + shown, mean_commands(commanded, obeyed, times[shown], config.command_hold_s),
-                sense(times[shown]))
-        for piece in pieces for shown in steps(times, piece, config.step_s)]
+    made = []
+    for piece in pieces:
+        for shown in steps(times, piece, config.step_s):
+            at = times[shown]
+            actions = mean_commands(commanded, obeyed, at, config.command_hold_s)
+            made.append(Episode(first + shown, actions, sense(at)))
     return made, Findings(
         bag=str(bag.path), pictures=len(times), unreadable=unreadable,
         seconds=float(sum(np.ptp(times[piece]) for piece in pieces)),

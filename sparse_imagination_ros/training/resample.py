@@ -49,7 +49,8 @@ class Clock:
         last = np.maximum(np.searchsorted(self._recorded, recorded, 'right') - 1, 0)
         expected = recorded + self._offset[last] + self._moved[last]
         own = stamped + self._moved[last]
-        return np.where(np.abs(own - expected) < SAME_CLOCK_S, own, expected)
+        fits = np.abs(own - expected) < SAME_CLOCK_S
+        return np.asarray(np.where(fits, own, expected), np.float64)
 
 
 def stretches(times: Times, step_s: float) -> list[NDArray[np.int64]]:

@@ -17,10 +17,10 @@ import yaml
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import BundleError, ConfigError
 from sparse_imagination_ros.planning.gate import Limits
-from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
+from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, make_encoder
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
 PREDICTOR = 'predictor.safetensors'
@@ -41,12 +41,12 @@ class Actions:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. picture_size: side of the camera picture it was trained on."""
+    """What a bundle says of itself. picture_size: width and height of the camera's pictures."""
 
     name: str
     robot: str
     step_s: float
-    picture_size: int
+    picture_size: tuple[int, int]
     actions: Actions
     encoder: EncoderShape
     predictor: PredictorShape
@@ -62,7 +62,7 @@ class Bundle:
     """A model that can be deployed, in memory."""
 
     manifest: Manifest
-    encoder: SmallEncoder
+    encoder: Encoder
     predictor: SparsePredictor
 
     def limits(self, staleness_s: float) -> Limits:
@@ -87,7 +87,7 @@ class Bundle:
     def load(folder: Path) -> 'Bundle':
         """Read and verify a bundle."""
         manifest, checksums = _read_manifest(folder)
-        encoder = SmallEncoder(manifest.encoder)
+        encoder = make_encoder(manifest.encoder)
         predictor = SparsePredictor(manifest.predictor)
         return Bundle(
             manifest,

@@ -1,0 +1,80 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training of the small encoder, together with a predictor that keeps its tokens foreseeable."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Generator, nn, Tensor
+
+from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.errors import DataError
+from sparse_imagination_ros.sim.layouts import SIZE_M
+from sparse_imagination_ros.tokens.encoders import Encoder
+from sparse_imagination_ros.tokens.subsets import random_subset
+from sparse_imagination_ros.training.dataset import Dataset
+from sparse_imagination_ros.training.episodes import POSE
+from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
+from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
+from sparse_imagination_ros.training.sparse import foresight, Foresight
+from sparse_imagination_ros.world_models.sparse import SparsePredictor
+
+# For so many steps the encoder learns pose and scene alone; the other losses rise over as many.
+POSE_STEPS = 250
+# The predictor is rolled out over clips of this many frames.
+CLIP_FRAMES = 8
+# So many tokens of each frame paint the scene.
+PAINTING_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """How much at a time, and what counts how much."""
+
+    episodes: int = setting(16, 'stretches of pictures in a batch', 1, 4096)
+    frames: int = setting(16, 'consecutive pictures of each of them', CLIP_FRAMES, 1000)
+    pose: float = setting(20.0, 'weight of telling the pose', 0.0, 100.0)
+    scene: float = setting(100.0, 'weight of telling the scene', 0.0, 1000.0)
+    contrast: float = setting(2.0, 'weight of the temporal contrast', 0.0, 100.0)
+    prediction: float = setting(0.5, 'weight of the prediction', 0.0, 100.0)
+
+
+def train_encoder(
+    config: JointConfig, course: Course, encoder: Encoder, predictor: SparsePredictor,
+    dataset: Dataset, foreseen: Foresight, work: Path, report: Report,
+) -> None:
+    """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
+    if dataset.facts.senses[:len(POSE)] != POSE:
+        raise DataError(
+            f'{dataset.folder}: the small encoder learns from the poses of the robot (senses '
+            f'{", ".join(POSE)}), and this data senses {", ".join(dataset.facts.senses) or "none"}'
+            '; record in the simulator, or name a trained encoder')
+    width = encoder.shape.width
+    pose_head, scene_head = PoseHead(width, SIZE_M), SceneHead(width)
+    contrast = TemporalContrast()
+    # Whole clips from the batch's frames; what is left over is not predicted.
+    kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
+
+    def loss_of(step: int, generator: Generator) -> Share:
+        steps = dataset.draw(config.episodes, config.frames, generator)
+        with torch.autocast('cpu', torch.bfloat16):
+            pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
+            flat = encoder.tokens(pictures)
+            tokens = flat.reshape(*steps.shape, *flat.shape[1:])
+            pose = pose_head.loss(tokens, dataset.sensed[steps])
+            drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
+            scene = scene_head.loss(flat[:, drawn], pictures)
+        windows, moves = (
+            x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
+            for x in (tokens, dataset.actions[steps]))
+        predicted = foresight(predictor, windows.float(), moves, foreseen, generator)
+        # First the tokens must say anything at all, then they are given a shape.
+        ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
+        loss: Tensor = config.pose * pose + config.scene * scene + ramp * (
+            config.contrast * contrast(tokens.float())
+            + config.prediction * predicted.wrong / predicted.change)
+        return Share(loss, torch.ones(()))
+
+    modules = nn.ModuleList([encoder, predictor, pose_head, scene_head, contrast])
+    run(course, modules, loss_of, work, report, Team.alone())

@@ -1,0 +1,61 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of a training, from a YAML file and from single `part.name=value` words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparse_imagination_ros.config import build
+from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.training.from_bags import BagsConfig
+from sparse_imagination_ros.training.joint import JointConfig
+from sparse_imagination_ros.training.sparse import Foresight
+from sparse_imagination_ros.training.train import TrainConfig
+
+PARTS: dict[str, type] = {
+    'bags': BagsConfig, 'train': TrainConfig, 'joint': JointConfig, 'foresight': Foresight}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All parts of a training's settings."""
+
+    bags: BagsConfig
+    train: TrainConfig
+    joint: JointConfig
+    foresight: Foresight
+
+
+def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
+    """Read a file, if there is one, then the words, which win."""
+    values = _from_file(path) if path else {}
+    for word in words:
+        name, equals, value = word.partition('=')
+        part, dot, setting = name.partition('.')
+        if not equals or not dot:
+            raise ConfigError(f'--set {word} is not of the form PART.NAME=VALUE')
+        values.setdefault(part, {})[setting] = yaml.safe_load(value)
+    for part in values:
+        if part not in PARTS:
+            raise ConfigError(
+                f'{path or "--set"}: there is no part `{part}`; parts: {", ".join(PARTS)}')
+    where = str(path) if path else '--set'
+    return Settings(**{
+        part: build(kind, {k: tuple(v) if isinstance(v, list) else v
+                           for k, v in (values.get(part) or {}).items()}, where, f'{part}.')
+        for part, kind in PARTS.items()})
+
+
+def _from_file(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path} cannot be read ({error})') from error
+    if not isinstance(values, dict) or not all(
+            isinstance(part, dict) for part in values.values()):
+        raise ConfigError(f'{path} does not hold parts with settings; see config/train.yaml')
+    return values

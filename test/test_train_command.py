@@ -1,0 +1,115 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`sparse-imagination train` from bags, by one process or several, killed and taken up again."""
+
+from collections.abc import Sequence
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from bag_maker import drive, write_bag
+import pytest
+
+from sparse_imagination_ros.cli.main import FAILED, main
+from sparse_imagination_ros.world_models.bundle import Bundle
+
+SMALL = ['--set', 'train.predictor_steps=6', '--set', 'train.clips=4', '--set', 'train.width=32',
+         '--set', 'train.depth=1', '--set', 'train.frames=4', '--set', 'bags.step_s=0.5']
+
+
+def command(folder: Path, encoder: Path, options: Sequence[str] = ()) -> list[str]:
+    return ['train', '--bags', str(folder / 'bags'), '--encoder', str(encoder),
+            '--out', str(folder / 'bundle'), *SMALL, *options]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_bag(tmp_path / 'bags' / 'monday', drive())
+    return tmp_path
+
+
+def curve(folder: Path) -> list[list[float]]:
+    rows = (folder / 'bundle.work' / 'predictor.csv').read_text().splitlines()[1:]
+    return [[float(value) for value in row.split(',')] for row in rows]
+
+
+def test_bags_become_a_bundle_that_plans(folder, untrained, capsys):
+    assert main(command(folder, untrained)) == 0
+    manifest = Bundle.load(folder / 'bundle').manifest
+    assert manifest.picture_size == (64, 48)
+    assert manifest.actions.names == ('linear.x', 'angular.z')
+    assert manifest.step_s == 0.5
+    out = capsys.readouterr().out
+    assert 'monday' in out
+    assert 'bundle saved to' in out
+    assert [step for step, _, _ in curve(folder)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_processes_learn_the_same_as_one(folder, untrained):
+    assert main(command(folder, untrained)) == 0
+    alone, one = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
+    (folder / 'bundle.work' / 'predictor.pt').unlink()
+    subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port',
+         str(20000 + os.getpid() % 20000), '-m', 'sparse_imagination_ros.cli.main',
+         *command(folder, untrained)],
+        check=True, timeout=120, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    together, two = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
+    for (_, a, _), (_, b, _) in zip(alone, together, strict=True):
+        assert b == pytest.approx(a, rel=1e-4)
+    for name, value in one.items():
+        assert (two[name] - value).abs().max() < 1e-3
+
+
+def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untrained):
+    long = ['--set', 'train.predictor_steps=400']
+    assert main(command(folder, untrained, long)) == 0
+    whole, weights = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
+    for file in ('predictor.pt', 'predictor.csv'):
+        (folder / 'bundle.work' / file).unlink()
+    run = [sys.executable, '-m', 'sparse_imagination_ros.cli.main',
+           *command(folder, untrained, long)]
+    killed = subprocess.Popen(run)
+    path = folder / 'bundle.work' / 'predictor.csv'
+    deadline = time.monotonic() + 60
+    # Somewhere after the first checkpoint.
+    while not (path.exists() and len(path.read_text().splitlines()) > 130):
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert len(path.read_text().splitlines()) < 400
+    subprocess.run(run, check=True, timeout=120)
+    assert curve(folder) == whole
+    for name, value in Bundle.load(folder / 'bundle').predictor.state_dict().items():
+        assert (value == weights[name]).all()
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (['--set', 'train.stepz=3'], 'unknown setting `train.stepz`'),
+    (['--set', 'train.clips=0'], r'`train.clips` is 0; allowed range is [1, 4096]'),
+    (['--set', 'trian.clips=1'], 'no part `trian`'),
+    (['--set', 'clips'], 'PART.NAME=VALUE'),
+    (['--config', '/nowhere.yaml'], '/nowhere.yaml cannot be read'),
+    (['--weights', 'w.pth'], '--weights are those of a DINO encoder'),
+])
+def test_what_is_wrong_with_the_settings_is_said(options, message, folder, untrained, capsys):
+    assert main(command(folder, untrained, options)) == FAILED
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_of_settings_is_read_and_single_words_win(folder, untrained):
+    path = folder / 'train.yaml'
+    path.write_text('train: {predictor_steps: 3}\nbags: {robot: rover}\n')
+    assert main(command(folder, untrained, ['--config', str(path)])) == 0
+    assert Bundle.load(folder / 'bundle').manifest.robot == 'rover'
+    assert len(curve(folder)) == 6
+
+
+def test_an_unknown_encoder_is_named(folder, capsys):
+    assert main(command(folder, folder / 'nowhere')) == FAILED
+    assert 'is neither the folder of a bundle nor one of small, dino_vits16' in (
+        capsys.readouterr().err)
