@@ -3,6 +3,7 @@
 """`sparse-imagination train` from bags, by one process or several, killed and taken up again."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 import os
 from pathlib import Path
 import signal
@@ -12,6 +13,7 @@ import time
 
 from bag_maker import drive, write_bag
 import pytest
+import yaml
 
 from sparse_imagination_ros.cli.main import FAILED, main
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -113,3 +115,13 @@ def test_an_unknown_encoder_is_named(folder, capsys):
     assert main(command(folder, folder / 'nowhere')) == FAILED
     assert 'is neither the folder of a bundle nor one of small, dino_vits16' in (
         capsys.readouterr().err)
+
+
+def test_the_file_that_ships_holds_every_setting_at_its_default():
+    from sparse_imagination_ros.share import share_path
+    from sparse_imagination_ros.training.settings import PARTS, read_settings
+    path = share_path('config') / 'train.yaml'
+    assert read_settings(path, []) == read_settings(None, [])
+    held = yaml.safe_load(path.read_text())
+    assert {part: list(values) for part, values in held.items()} == {
+        part: [field.name for field in fields(kind)] for part, kind in PARTS.items()}
