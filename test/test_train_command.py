@@ -18,8 +18,9 @@ import yaml
 from sparse_imagination_ros.cli.main import FAILED, main
 from sparse_imagination_ros.world_models.bundle import Bundle
 
-SMALL = ['--set', 'train.predictor_steps=6', '--set', 'train.clips=4', '--set', 'train.width=32',
-         '--set', 'train.depth=1', '--set', 'train.frames=4', '--set', 'bags.step_s=0.5']
+SMALL = [word for setting in (
+    'train.predictor_steps=6', 'train.decoder_steps=3', 'train.clips=4', 'train.width=32',
+    'train.depth=1', 'train.frames=4', 'bags.step_s=0.5') for word in ('--set', setting)]
 
 
 def command(folder: Path, encoder: Path, options: Sequence[str] = ()) -> list[str]:

@@ -23,7 +23,8 @@ from sparse_imagination_ros.training.train import train, TrainConfig
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
-TRAIN = TrainConfig(encoder_steps=4, predictor_steps=4, clips=2, width=32, depth=1)
+TRAIN = TrainConfig(
+    encoder_steps=4, predictor_steps=4, decoder_steps=2, clips=2, width=32, depth=1)
 JOINT = JointConfig(episodes=2, frames=8)
 
 

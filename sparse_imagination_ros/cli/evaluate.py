@@ -17,6 +17,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from sparse_imagination_ros.evaluation.closed_loop import Episode, Score
 
+# Words for numbers of tokens, as shares of all.
+SHARES = {'all': 1.0, 'half': 0.5, 'quarter': 0.25, 'eighth': 0.125}
+
 
 def add_parser(subparsers: Any) -> None:
     """Add this command to those of the main parser."""
@@ -30,7 +33,11 @@ def add_parser(subparsers: Any) -> None:
         '--seed', type=_not_negative, default=9000, help='seed of the first layout (%(default)s)')
     parser.add_argument(
         '--tokens', type=_counts, metavar='N[,N...]',
-        help='numbers of tokens to compare on the same episodes (the default of the planner)')
+        help='numbers of tokens to compare on the same episodes, also as all, half, quarter, '
+             'eighth of those that there are (the default of the planner)')
+    parser.add_argument(
+        '--subset', help='how the tokens are chosen: random, stratified, latin or fixed (the '
+                         'default of the planner)')
     parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')
@@ -58,8 +65,12 @@ def run(args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.episodes)
     limits = {} if args.time_limit is None else {'time_limit_s': args.time_limit}
     loop = build(LoopConfig, limits, '--time-limit')
-    counts = args.tokens or (PlannerConfig().tokens,)
-    plannings = [build(PlannerConfig, {'tokens': tokens}, '--tokens') for tokens in counts]
+    total = bundle.manifest.total_tokens
+    counts = [count if isinstance(count, int) else round(SHARES[count] * total)
+              for count in args.tokens or (PlannerConfig().tokens,)]
+    chosen = {'subset': args.subset} if args.subset else {}
+    plannings = [build(PlannerConfig, {'tokens': tokens, **chosen}, 'command line')
+                 for tokens in counts]
     for planning in plannings:
         # A count that the bundle refuses is refused before minutes are spent on another.
         Planner(bundle, planning)
@@ -134,9 +145,9 @@ def _not_negative(text: str) -> int:
     return number
 
 
-def _counts(text: str) -> tuple[int, ...]:
+def _counts(text: str) -> tuple[int | str, ...]:
     try:
-        return tuple(int(part) for part in text.split(','))
+        return tuple(part if part in SHARES else int(part) for part in text.split(','))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f'{text!r} is not a list of numbers such as 16,8,4') from None
+            f'{text!r} is not a list of numbers or shares such as all,half,8,1') from None

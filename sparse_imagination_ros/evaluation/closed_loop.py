@@ -76,6 +76,7 @@ class Score:
     high: float
     episodes: int
     median_s: float
+    plan_ms_p50: float
     cycle_ms: Percentiles
     deadline_misses: int
     cycles: int
@@ -154,6 +155,7 @@ def score(tokens: int, episodes: Sequence[Episode], budget_ms: float) -> Score:
     reached = [episode for episode in episodes if episode.success]
     cycle_ms = [ms for episode in episodes for ms in episode.cycle_ms]
     interval = wilson(len(reached), len(episodes))
+    times = percentiles(cycle_ms)
     return Score(
         tokens=tokens,
         success=len(reached) / max(1, len(episodes)),
@@ -161,7 +163,8 @@ def score(tokens: int, episodes: Sequence[Episode], budget_ms: float) -> Score:
         high=interval.high,
         episodes=len(episodes),
         median_s=float(np.median([e.seconds for e in reached])) if reached else 0.0,
-        cycle_ms=percentiles(cycle_ms),
+        plan_ms_p50=times.p50,
+        cycle_ms=times,
         deadline_misses=sum(ms > budget_ms for ms in cycle_ms),
         cycles=len(cycle_ms))
 

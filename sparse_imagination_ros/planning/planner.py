@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from sparse_imagination_ros.config import setting
-from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
+from sparse_imagination_ros.errors import ConfigError, PlanningError
 from sparse_imagination_ros.imagination.reference import Context, imagine, remember
 from sparse_imagination_ros.planning.mppi import optimise, Optimum
 from sparse_imagination_ros.planning.objective import step_weights
 from sparse_imagination_ros.planning.plan import CommandHistory, Plan
 from sparse_imagination_ros.planning.proposals import Spread
-from sparse_imagination_ros.tokens.frames import Frame, Picture, shrink
-from sparse_imagination_ros.tokens.subsets import random_subset
+from sparse_imagination_ros.tokens.frames import Frame, Picture
+from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 
@@ -28,6 +28,8 @@ class PlannerConfig:
     """The effort of a cycle, and how candidates are drawn and weighed."""
 
     tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
+    subset: str = setting(
+        'random', 'how they are chosen in each cycle', choices=tuple(SUBSETS))
     candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
     iterations: int = setting(2, 'times that the candidates are drawn in a cycle', 1, 100)
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
@@ -105,7 +107,7 @@ class Planner:
         self._encodes = 0
         self._see(frame)
         encoded = perf_counter()
-        subset = random_subset(
+        subset = SUBSETS[self._config.subset](
             self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
         optimum = self._search(frame.stamp_s, self._goal, subset, sent)
         actions = optimum.actions.numpy() * self._scale
@@ -170,16 +172,8 @@ class Planner:
             torch.stack(actions) if actions else torch.zeros(0, len(self._scale)))
 
     def _encode(self, picture: Picture, what: str) -> Tensor:
-        manifest = self._bundle.manifest
-        width, height = manifest.picture_size
-        if picture.shape != (height, width, 3):
-            raise FrameError(
-                f'the {what} is {picture.shape[1]} x {picture.shape[0]} pixels; bundle '
-                f'`{manifest.name}` was trained on {width} x {height}: crop and resize it')
         self._encodes += 1
-        small = torch.from_numpy(shrink(picture, manifest.encoder.image_size))
-        tokens: Tensor = self._bundle.encoder(small[None])[0]
-        return tokens
+        return self._bundle.encode(picture[None], what)[0]
 
     def _warm_up(self) -> None:
         width, height = self._bundle.manifest.picture_size

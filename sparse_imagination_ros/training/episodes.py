@@ -19,8 +19,8 @@ from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.training.dataset import (
     Dataset,
     Episode,
-    Facts,
     FACTS,
+    Facts,
     load_dataset,
     new_pictures,
     save_steps,

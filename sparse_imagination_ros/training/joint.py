@@ -1,6 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training of the small encoder, together with a predictor that keeps its tokens foreseeable."""
+"""The training of the small encoder, with a predictor that keeps its tokens foreseeable."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,15 @@ from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.episodes import POSE
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
-from sparse_imagination_ros.training.sparse import foresight, Foresight
+from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
 # For so many steps the encoder learns pose and scene alone; the other losses rise over as many.
 POSE_STEPS = 250
 # The predictor is rolled out over clips of this many frames.
 CLIP_FRAMES = 8
-# So many tokens of each frame paint the scene.
-PAINTING_TOKENS = 8
+# So many tokens of each frame tell the pose, paint the scene and say how far frames are apart.
+FEW_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ def train_encoder(
             f'{dataset.folder}: the small encoder learns from the poses of the robot (senses '
             f'{", ".join(POSE)}), and this data senses {", ".join(dataset.facts.senses) or "none"}'
             '; record in the simulator, or name a trained encoder')
-    width = encoder.shape.width
-    pose_head, scene_head = PoseHead(width, SIZE_M), SceneHead(width)
-    contrast = TemporalContrast()
+    pose_head = PoseHead(encoder.shape.width, SIZE_M)
+    scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
 
@@ -62,9 +61,10 @@ def train_encoder(
             pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
             flat = encoder.tokens(pictures)
             tokens = flat.reshape(*steps.shape, *flat.shape[1:])
-            pose = pose_head.loss(tokens, dataset.sensed[steps])
-            drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
-            scene = scene_head.loss(flat[:, drawn], pictures)
+            # What planning can do with a few tokens is asked of a few tokens.
+            few = random_subset(tokens.shape[2], FEW_TOKENS, generator)
+            pose = pose_head.loss(tokens[:, :, few], dataset.sensed[steps])
+            scene = scene_head.loss(flat[:, few], pictures, few)
         windows, moves = (
             x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
             for x in (tokens, dataset.actions[steps]))
@@ -72,7 +72,7 @@ def train_encoder(
         # First the tokens must say anything at all, then they are given a shape.
         ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
         loss: Tensor = config.pose * pose + config.scene * scene + ramp * (
-            config.contrast * contrast(tokens.float())
+            config.contrast * contrast(tokens[:, :, few].float())
             + config.prediction * predicted.wrong / predicted.change)
         return Share(loss, torch.ones(()))
 

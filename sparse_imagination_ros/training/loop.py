@@ -3,8 +3,8 @@
 """
 The loop of a training: steps, checkpoints, the curve on disk. What is learned is not known here.
 
-A run that was stopped, or killed at any moment, goes on as if it had not been: each step draws from
-a generator of its own, and what lies after the last checkpoint is done again.
+A run that was stopped, or killed at any moment, goes on as if it had not been: each step draws
+from a generator of its own, and what lies after the last checkpoint is done again.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Trains a bundle from a dataset, in up to two parts: the encoder, then the sparse predictor.
+Trains a bundle from a dataset: the encoder, unless there is one, then predictor and decoder.
 
 A stopped training goes on where its last checkpoint was.
 """
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Generator, nn, Tensor
 
@@ -19,8 +20,10 @@ from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, SmallE
 from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.joint import JointConfig, train_encoder
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
+from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 
@@ -31,6 +34,8 @@ class TrainConfig:
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
     encoder_steps: int = setting(2000, 'steps of the first part', 1, 10**6)
     predictor_steps: int = setting(6000, 'steps of the second part', 1, 10**6)
+    decoder_steps: int = setting(
+        1000, 'steps of the decoder, which paints tokens for people; 0 for none', 0, 10**6)
     clips: int = setting(80, 'clips in a batch of the second part', 1, 4096)
     frames: int = setting(9, 'consecutive frames of a clip', 2, 1000)
     learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
@@ -76,8 +81,17 @@ def train(
 
     run(_course(config, 'predictor', config.predictor_steps), nn.ModuleList([predictor]), loss_of,
         work, report, team)
+    predictor.eval().requires_grad_(False)
+    decoder = None
+    if config.decoder_steps and team.rank == 0:
+        decoder = Decoder(DecoderShape(encoder.shape.width, encoder.shape.grid))
+        train_decoder(_course(config, 'decoder', config.decoder_steps), decoder, dataset, tokens,
+                      work, report)
+        decoder.eval().requires_grad_(False)
+        sheet = sample_sheet(encoder, predictor, decoder, dataset, config.seed)
+        cv2.imwrite(str(work / 'samples.png'), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return Bundle(
-        _manifest(dataset, encoder, predictor), encoder, predictor.eval().requires_grad_(False))
+        _manifest(dataset, encoder, predictor, decoder), encoder, predictor, decoder)
 
 
 def _course(config: TrainConfig, part: str, steps: int) -> Course:
@@ -102,11 +116,14 @@ def _shape(config: TrainConfig, encoder: Encoder, dataset: Dataset) -> Predictor
         config.heads)
 
 
-def _manifest(dataset: Dataset, encoder: Encoder, predictor: SparsePredictor) -> Manifest:
+def _manifest(
+    dataset: Dataset, encoder: Encoder, predictor: SparsePredictor, decoder: Decoder | None,
+) -> Manifest:
     facts = dataset.facts
     return Manifest(
         name=f'rooms-{facts.robot}', robot=facts.robot, step_s=facts.step_s,
         picture_size=facts.picture_size,
         actions=Actions(
             facts.action_names, facts.action_low, facts.action_high, facts.acceleration),
-        encoder=encoder.shape, predictor=predictor.shape)
+        encoder=encoder.shape, predictor=predictor.shape,
+        decoder=decoder.shape if decoder else None)

@@ -2,28 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bundle: the folder with all that one deployed model needs. Saves, loads and verifies it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 import hashlib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+import torch
+from torch import nn, Tensor
 import yaml
 
 from sparse_imagination_ros.config import build
-from sparse_imagination_ros.errors import BundleError, ConfigError
+from sparse_imagination_ros.errors import BundleError, ConfigError, FrameError
 from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, make_encoder
+from sparse_imagination_ros.tokens.frames import Picture, shrink
+from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
+
+if TYPE_CHECKING:
+    from sparse_imagination_ros.imagination.reference import Context
 
 FORMAT = 2
 MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
 PREDICTOR = 'predictor.safetensors'
+DECODER = 'decoder.safetensors'
 
 Part = TypeVar('Part')
 Module = TypeVar('Module', bound=nn.Module)
@@ -50,6 +57,7 @@ class Manifest:
     actions: Actions
     encoder: EncoderShape
     predictor: PredictorShape
+    decoder: DecoderShape | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -59,11 +67,50 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that can be deployed, in memory."""
+    """A model that can be deployed, in memory; the decoder is for people and may be missing."""
 
     manifest: Manifest
     encoder: Encoder
     predictor: SparsePredictor
+    decoder: Decoder | None = None
+
+    @torch.inference_mode()
+    def encode(self, pictures: Sequence[Picture] | Picture, what: str = 'picture') -> Tensor:
+        """Return the tokens [B, P, D] of pictures [B, H, W, 3]; errors call them `what`."""
+        size = self.manifest.encoder.image_size
+        small = np.stack([shrink(self._checked(picture, what), size) for picture in pictures])
+        tokens: Tensor = self.encoder(torch.from_numpy(small))
+        return tokens
+
+    @torch.inference_mode()
+    def costs(
+        self, context: 'Context', goal: Tensor, candidates: Tensor, subset: Tensor | None = None,
+        growth: float = 1.5,
+    ) -> Tensor:
+        """
+        Imagine candidates and return how far from the goal each leads, [N].
+
+        context: tokens [H, P, D] and actions [H - 1, A]; goal: [P, D]; candidates: [N, T, A];
+        actions are in units of the limits. subset: [K], the positions that are imagined (all).
+        growth: how much more the distance after each step counts than that before.
+        """
+        # A bundle lies below the engines that run it; only this convenience looks up to them.
+        from sparse_imagination_ros.imagination.reference import Context, imagine, remember
+        from sparse_imagination_ros.planning.objective import step_weights
+        if subset is None:
+            subset = torch.arange(self.manifest.total_tokens)
+        some = Context(context.tokens[:, subset], context.actions)
+        weights = step_weights(candidates.shape[1], growth)
+        return imagine(
+            self.predictor, remember(self.predictor, some), goal[subset], candidates, weights)
+
+    def _checked(self, picture: Picture, what: str) -> Picture:
+        width, height = self.manifest.picture_size
+        if picture.shape != (height, width, 3):
+            raise FrameError(
+                f'the {what} is {picture.shape[1]} x {picture.shape[0]} pixels; bundle '
+                f'`{self.manifest.name}` was trained on {width} x {height}: crop and resize it')
+        return picture
 
     def limits(self, staleness_s: float) -> Limits:
         """Return what commands of this robot may be."""
@@ -77,7 +124,11 @@ class Bundle:
         """Write the bundle; the manifest comes last, so that a torn write is noticed."""
         folder.mkdir(parents=True, exist_ok=True)
         checksums = {}
-        for file, module in ((ENCODER, self.encoder), (PREDICTOR, self.predictor)):
+        parts: dict[str, nn.Module | None] = {
+            ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
+        for file, module in parts.items():
+            if module is None:
+                continue
             save_file(module.state_dict(), folder / file)
             checksums[file] = _checksum(folder / file)
         values = {'format': FORMAT, **_plain(asdict(self.manifest)), 'sha256': checksums}
@@ -89,10 +140,12 @@ class Bundle:
         manifest, checksums = _read_manifest(folder)
         encoder = make_encoder(manifest.encoder)
         predictor = SparsePredictor(manifest.predictor)
+        decoder = Decoder(manifest.decoder) if manifest.decoder else None
         return Bundle(
             manifest,
             _fill(encoder, folder / ENCODER, checksums),
-            _fill(predictor, folder / PREDICTOR, checksums))
+            _fill(predictor, folder / PREDICTOR, checksums),
+            decoder and _fill(decoder, folder / DECODER, checksums))
 
 
 def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
@@ -111,6 +164,8 @@ def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
             'actions': Actions, 'encoder': EncoderShape, 'predictor': PredictorShape}
         for name, kind in parts.items():
             values[name] = _part(kind, values[name], f'{path}: {name}')
+        if values.get('decoder') is not None:
+            values['decoder'] = _part(DecoderShape, values['decoder'], f'{path}: decoder')
         manifest = _part(Manifest, values, str(path))
     except ConfigError as error:
         raise BundleError(str(error)) from error
