@@ -40,7 +40,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         # Actions must matter to it, or it would hardly move.
         imagination.action_in[-1].weight *= 10
-        imagination.token_out[-1].weight.normal_()
+        imagination.token_out.weight.normal_(0, 0.05)
     folder = tmp_path_factory.mktemp('bundles') / 'untrained'
     Bundle(manifest, SmallEncoder(encoder), imagination).save(folder)
     return folder

@@ -60,7 +60,7 @@ def _robot_in(picture: Picture, size_m: float) -> NDArray[np.float64]:
 def _waypoint(
     layout: Layout, position: NDArray[np.float64], goal: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    upright = layout.blocks[0].left == layout.blocks[1].left
+    upright = layout.upright
     across, along = (0, 1) if upright else (1, 0)
     wall, door = layout.door[across], layout.door[along]
     side = np.sign(goal[across] - wall)

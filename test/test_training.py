@@ -20,7 +20,7 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
 TRAIN = TrainConfig(
-    encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=6, predictor_clips=2)
+    encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=8, predictor_clips=2)
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,14 @@ from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.sim.camera import CameraConfig
 from sparse_imagination_ros.sim.env import RoomsEnv
 from sparse_imagination_ros.sim.explore import Explorer
-from sparse_imagination_ros.sim.layouts import DOOR_BANDS, draw_layout, HELD_OUT_BANDS, SIZE_M
+from sparse_imagination_ros.sim.layouts import (
+    DOOR_BANDS,
+    DOOR_M,
+    draw_layout,
+    HELD_OUT_BANDS,
+    SIZE_M,
+    WALL_M,
+)
 from sparse_imagination_ros.sim.world import World
 
 ROBOTS = ('omnidirectional', 'differential')
@@ -19,7 +26,7 @@ ROBOTS = ('omnidirectional', 'differential')
 def test_doors_of_evaluation_are_never_seen_in_training():
     def band(seed: int, split: str) -> int:
         layout = draw_layout(seed, split, 0.15, False)
-        upright = layout.blocks[0].left == layout.blocks[1].left
+        upright = layout.upright
         along = layout.door[1] if upright else layout.door[0]
         return int((along - 0.5) / 2.0 * DOOR_BANDS)
 
@@ -30,7 +37,7 @@ def test_doors_of_evaluation_are_never_seen_in_training():
 def test_start_and_goal_lie_in_different_rooms():
     for seed in range(50):
         layout = draw_layout(seed, 'training', 0.15, False)
-        axis = 0 if layout.blocks[0].left == layout.blocks[1].left else 1
+        axis = 0 if layout.upright else 1
         wall = layout.door[axis]
         assert (layout.start[axis] < wall) != (layout.goal[axis] < wall)
 
@@ -58,6 +65,27 @@ def test_a_robot_never_enters_a_wall(name):
                 nearest = np.clip(
                     world.pose[:2], (block.left, block.bottom), (block.right, block.top))
                 assert np.hypot(*(world.pose[:2] - nearest)) >= 0.95 * radius
+
+
+@pytest.mark.parametrize('name', ROBOTS)
+def test_an_explorer_passes_doors_and_presses_on_the_wall_between_the_rooms(name):
+    world = World(name)
+    passed = pressed = 0
+    for seed in range(10):
+        world.reset(seed)
+        explorer = Explorer(world, seed)
+        axis = 0 if world.layout.upright else 1
+        room = np.sign(world.pose[axis] - world.layout.door[axis])
+        for _ in range(150):
+            world.send(explorer.command())
+            world.advance(0.1)
+            off = world.pose[axis] - world.layout.door[axis]
+            passed += np.sign(off) == -room
+            room = np.sign(off) or room
+            in_door = abs(world.pose[1 - axis] - world.layout.door[1 - axis]) < DOOR_M / 2
+            pressed += not in_door and abs(off) < WALL_M / 2 + world.robot.radius_m + 0.01
+    assert passed >= 5
+    assert pressed >= 150
 
 
 def test_commands_act_after_the_delay_and_within_the_acceleration():

@@ -25,7 +25,6 @@ from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 SPLIT = 'held_out'
-# How far back sent commands are kept for the planner; longer than any context.
 
 
 class Thinker(Protocol):

@@ -37,6 +37,11 @@ class Layout:
     goal: tuple[float, float, float]
     size_m: float = SIZE_M
 
+    @property
+    def upright(self) -> bool:
+        """Tell whether the wall between the rooms is parallel to y."""
+        return self.blocks[0].left == self.blocks[1].left
+
 
 def draw_layout(seed: int, split: str, robot_radius_m: float, heading_free: bool) -> Layout:
     """Draw two rooms, a door between them, a start in one room and a goal in the other."""

@@ -43,7 +43,7 @@ class Episodes:
     Episodes of equal length in memory.
 
     frames: [E, L + 1, S, S, 3]; actions: [E, L, A], action i is the mean command between frames
-    i and i + 1; poses: [E, L + 1, 3], for probes only, never for training.
+    i and i + 1; poses: [E, L + 1, 3], as odometry knows them: x, y, heading.
     """
 
     frames: Picture

@@ -34,7 +34,7 @@ class RecordConfig:
 
     robot: str = setting('omnidirectional', 'simulated base',
                          choices=('omnidirectional', 'differential'))
-    episodes: int = setting(1500, 'how many episodes', 1, 99900)
+    episodes: int = setting(6000, 'how many episodes', 1, 99900)
     steps: int = setting(24, 'model steps in an episode', 4, 1000)
     step_s: float = setting(0.6, 'length of a model step, seconds', 0.1, 2.0)
     image_size: int = setting(96, 'side of the stored pictures, pixels', 32, 512)

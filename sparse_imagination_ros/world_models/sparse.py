@@ -10,7 +10,6 @@ same for every candidate.
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.world_models.attention import FrameAttention, KeysValues
@@ -26,7 +25,7 @@ class PredictorShape:
     token_width: int
     action_size: int
     width: int = 64
-    depth: int = 2
+    depth: int = 3
     heads: int = 4
     window: int = 3
 
@@ -38,8 +37,9 @@ class Block(nn.Module):
         super().__init__()
         self.attention_norm = nn.LayerNorm(shape.width)
         self.attention = FrameAttention(shape.width, shape.heads, shape.window)
+        # No norm here: where a robot is and how far it goes are magnitudes.
         self.mlp = nn.Sequential(
-            nn.LayerNorm(shape.width), nn.Linear(shape.width, 4 * shape.width), nn.ReLU(),
+            nn.Linear(shape.width, 4 * shape.width), nn.ReLU(),
             nn.Linear(4 * shape.width, shape.width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,11 +66,10 @@ class SparsePredictor(nn.Module):
             nn.Linear(shape.action_size, shape.width), nn.GELU(),
             nn.Linear(shape.width, shape.width))
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
-        change = nn.Linear(shape.width, shape.token_width)
+        self.token_out = nn.Linear(shape.width, shape.token_width)
         # An untrained predictor says that nothing changes.
-        nn.init.zeros_(change.weight)
-        nn.init.zeros_(change.bias)
-        self.token_out = nn.Sequential(nn.LayerNorm(shape.width), change)
+        nn.init.zeros_(self.token_out.weight)
+        nn.init.zeros_(self.token_out.bias)
 
     def forward(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """
@@ -105,18 +104,3 @@ class SparsePredictor(nn.Module):
     def empty_cache(self) -> Cache:
         """Return the cache before the first frame."""
         return [[] for _ in self.blocks]
-
-
-def grouped_prediction(
-    predictor: SparsePredictor, tokens: Tensor, actions: Tensor, groups: tuple[Tensor, ...],
-) -> Tensor:
-    """
-    Predict with attention only inside groups of token positions that together hold them all.
-
-    Running each group by itself equals masked attention over all tokens, since attention is the
-    only place where tokens meet, and costs less. tokens: [B, F, P, D] -> [B, F, P, D].
-    """
-    predicted = torch.empty_like(tokens)
-    for group in groups:
-        predicted[:, :, group] = predictor(tokens[:, :, group], actions).to(predicted.dtype)
-    return predicted
