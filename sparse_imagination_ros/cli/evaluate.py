@@ -32,6 +32,9 @@ def add_parser(subparsers: Any) -> None:
         '--tokens', type=_counts, metavar='N[,N...]',
         help='numbers of tokens to compare on the same episodes (the default of the planner)')
     parser.add_argument(
+        '--subset', help='how the tokens are chosen: random, stratified, latin or fixed (the '
+                         'default of the planner)')
+    parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')
     parser.add_argument(
@@ -59,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     limits = {} if args.time_limit is None else {'time_limit_s': args.time_limit}
     loop = build(LoopConfig, limits, '--time-limit')
     counts = args.tokens or (PlannerConfig().tokens,)
-    plannings = [build(PlannerConfig, {'tokens': tokens}, '--tokens') for tokens in counts]
+    chosen = {'subset': args.subset} if args.subset else {}
+    plannings = [build(PlannerConfig, {'tokens': tokens, **chosen}, 'command line')
+                 for tokens in counts]
     for planning in plannings:
         # A count that the bundle refuses is refused before minutes are spent on another.
         Planner(bundle, planning)

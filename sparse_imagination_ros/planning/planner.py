@@ -19,7 +19,7 @@ from sparse_imagination_ros.planning.objective import step_weights
 from sparse_imagination_ros.planning.plan import CommandHistory, Plan
 from sparse_imagination_ros.planning.proposals import Spread
 from sparse_imagination_ros.tokens.frames import Frame, normalise, Picture, shrink
-from sparse_imagination_ros.tokens.subsets import random_subset
+from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 
@@ -28,6 +28,8 @@ class PlannerConfig:
     """The effort of a cycle, and how candidates are drawn and weighed."""
 
     tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
+    subset: str = setting(
+        'random', 'how they are chosen in each cycle', choices=tuple(SUBSETS))
     candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
     iterations: int = setting(2, 'times that the candidates are drawn in a cycle', 1, 100)
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
@@ -105,7 +107,7 @@ class Planner:
         self._encodes = 0
         self._see(frame)
         encoded = perf_counter()
-        subset = random_subset(
+        subset = SUBSETS[self._config.subset](
             self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
         optimum = self._search(frame.stamp_s, self._goal, subset, sent)
         actions = optimum.actions.numpy() * self._scale

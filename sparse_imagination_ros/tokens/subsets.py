@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which tokens to imagine."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
@@ -11,8 +13,64 @@ def random_subset(total: int, count: int, generator: Generator) -> Tensor:
     return torch.randperm(total, generator=generator)[:count].sort().values
 
 
+def stratified_subset(total: int, count: int, generator: Generator) -> Tensor:
+    """Draw one position from each of `count` patches of the picture that are equally large."""
+    # Along this curve neighbours are near in the picture, on a grid of any size.
+    along = _curve(total)
+    edges = torch.arange(count) * total / count
+    within = torch.rand(count, generator=generator) * total / count
+    # A draw at the end of a patch that is not whole may be the first of the next one.
+    return _distinct(along[(edges + within).long().clamp(max=total - 1)], total, generator)
+
+
+def latin_subset(total: int, count: int, generator: Generator) -> Tensor:
+    """Draw positions whose rows and columns are each spread evenly (a Latin hypercube)."""
+    side = round(total**0.5)
+
+    def axis() -> Tensor:
+        row = torch.randperm(count, generator=generator)
+        within = torch.rand(count, generator=generator)
+        drawn: Tensor = ((row + within) * side / count).long().clamp(max=side - 1)
+        return drawn
+
+    return _distinct(axis() * side + axis(), total, generator)
+
+
+def fixed_subset(total: int, count: int, generator: Generator) -> Tensor:
+    """Return the same positions whenever it is asked."""
+    return random_subset(total, count, torch.Generator().manual_seed(0))
+
+
+SUBSETS: dict[str, Callable[[int, int, Generator], Tensor]] = {
+    'random': random_subset,
+    'stratified': stratified_subset,
+    'latin': latin_subset,
+    'fixed': fixed_subset,
+}
+
+
 def random_split(total: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Split all positions in two groups at random, the first of a size uniform in 1 .. total/2."""
     first = int(torch.randint(1, total // 2 + 1, (), generator=generator))
     order = torch.randperm(total, generator=generator)
     return order[:first].sort().values, order[first:].sort().values
+
+
+def _distinct(drawn: Tensor, total: int, generator: Generator) -> Tensor:
+    """Replace positions that were drawn twice by others at random; sorted, [K]."""
+    kept = torch.unique(drawn)
+    free = torch.ones(total, dtype=torch.bool)
+    free[kept] = False
+    others = free.nonzero().squeeze(1)
+    chosen = torch.randperm(len(others), generator=generator)[:len(drawn) - len(kept)]
+    return torch.cat([kept, others[chosen]]).sort().values
+
+
+def _curve(total: int) -> Tensor:
+    """Return all positions of a square grid along a Z-order curve, [P]."""
+    side = round(total**0.5)
+    row, column = torch.arange(total) // side, torch.arange(total) % side
+    code = torch.zeros(total, dtype=torch.long)
+    for bit in range(side.bit_length()):
+        code |= ((column >> bit & 1) << 2 * bit) | ((row >> bit & 1) << 2 * bit + 1)
+    return code.argsort()
