@@ -29,3 +29,7 @@ class WorldError(SparseImaginationError):
 
 class PlanningError(SparseImaginationError):
     """The planner was used in a state in which it cannot plan."""
+
+
+class CheckpointError(SparseImaginationError):
+    """A checkpoint of another program is missing, damaged, dangerous or of an unknown kind."""

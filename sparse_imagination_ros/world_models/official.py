@@ -1,0 +1,201 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The predictors of the official DINO-WM and Sparse Imagination releases, and their checkpoints.
+
+They differ from ours where it matters for speed: a learned vector marks a frame's slot in the
+window, so that no keys and values survive when the window slides, and every prediction runs over
+the whole window again. What they compute is kept; how is not.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+from sparse_imagination_ros.errors import CheckpointError
+from sparse_imagination_ros.world_models.unpickling import (
+    children_of,
+    read_pickled_modules,
+    tensors_of,
+)
+
+# The past frames of a rollout, oldest first: each [B, K, D] with its action's channels.
+Frames = list[Tensor]
+
+_PARTS = ('action_encoder', 'predictor', 'proprio_encoder')
+
+
+@dataclass(frozen=True)
+class OfficialShape:
+    """
+    The sizes of an official predictor.
+
+    patches: 0 if it knows no patch positions and so works on any subset of the tokens.
+    """
+
+    visual_width: int
+    proprio_size: int
+    proprio_width: int
+    action_size: int
+    action_width: int
+    depth: int
+    heads: int
+    head_width: int
+    hidden_width: int
+    window: int
+    patches: int
+
+    @property
+    def width(self) -> int:
+        """How wide a token is with all that is known of its frame."""
+        return self.visual_width + self.proprio_width + self.action_width
+
+
+class Attention(nn.Module):
+    """Attention with a norm before it."""
+
+    def __init__(self, shape: OfficialShape) -> None:
+        super().__init__()
+        self.heads, inner = shape.heads, shape.heads * shape.head_width
+        self.norm = nn.LayerNorm(shape.width)
+        self.qkv = nn.Linear(shape.width, 3 * inner, bias=False)
+        self.out = nn.Linear(inner, shape.width)
+
+    def forward(self, x: Tensor, mask: Tensor | None, asking: int) -> Tensor:
+        """Attend from the last `asking` of the tokens x: [B, L, D] to all of them."""
+        q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        y = functional.scaled_dot_product_attention(q[:, :, -asking:], k, v, attn_mask=mask)
+        out: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return out
+
+
+class OfficialPredictor(nn.Module):
+    """Predicts the next frame's tokens, each with its frame's proprioception."""
+
+    def __init__(self, shape: OfficialShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.position = nn.Parameter(torch.zeros(shape.window, max(1, shape.patches), shape.width))
+        self.action_in = nn.Linear(shape.action_size, shape.action_width)
+        self.proprio_in = nn.Linear(shape.proprio_size, shape.proprio_width)
+        self.attentions = nn.ModuleList(Attention(shape) for _ in range(shape.depth))
+        self.mlps = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(shape.width), nn.Linear(shape.width, shape.hidden_width), nn.GELU(),
+                nn.Linear(shape.hidden_width, shape.width))
+            for _ in range(shape.depth))
+        self.norm = nn.LayerNorm(shape.width)
+
+    def observe(self, visual: Tensor, proprio: Tensor) -> Tensor:
+        """Join an encoder's tokens [..., K, D] and normalised proprioception [..., Q]."""
+        told = self.proprio_in(proprio)[..., None, :]
+        return torch.cat([visual, told.expand(*visual.shape[:-1], -1)], -1)
+
+    def extend(self, tokens: Tensor, actions: Tensor, cache: Frames) -> tuple[Tensor, Frames]:
+        """
+        Predict the successor of one frame, given those before it.
+
+        tokens: [B, K, visual + proprio], actions: [B, A], both normalised as in training.
+        Returns the prediction, of the same shape, and the frames that the next one is given.
+        """
+        told = self.action_in(actions)[:, None].expand(-1, tokens.shape[1], -1)
+        newest = torch.cat([tokens, told], -1)
+        window = [*(frame.expand_as(newest) for frame in cache), newest]
+        predicted = self._run(torch.stack(window, 1))[..., :tokens.shape[-1]]
+        return predicted, window[max(0, len(window) + 1 - self.shape.window):]
+
+    def empty_cache(self) -> Frames:
+        """Return the cache before the first frame."""
+        return []
+
+    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
+        """
+        Return how far frames are from the goal, [B], by the cost of the releases.
+
+        Proprioception is read from the first token: each carries one.
+        """
+        difference = (tokens - goal).square()
+        visual = difference[..., :self.shape.visual_width].mean((-1, -2))
+        return visual + difference[:, 0, self.shape.visual_width:].mean(-1)
+
+    def _run(self, frames: Tensor) -> Tensor:
+        """Return what follows the last of the frames [B, F, K, D]."""
+        _, count, tokens, _ = frames.shape
+        x = (frames + self.position[:count]).flatten(1, 2)
+        number = torch.arange(count, device=x.device).repeat_interleave(tokens)
+        causal = number[:, None] >= number[None]
+        for attention, mlp in zip(self.attentions[:-1], self.mlps[:-1], strict=True):
+            x = x + attention(x, causal, x.shape[1])
+            x = x + mlp(x)
+        # Only the last frame's prediction is wanted, and it sees all frames.
+        y = x[:, -tokens:] + self.attentions[-1](x, None, tokens)
+        out: Tensor = self.norm(y + self.mlps[-1](y))
+        return out
+
+
+def read_official(path: Path) -> OfficialPredictor:
+    """Read the predictor of an official checkpoint, without running anything in it."""
+    parts = read_pickled_modules(path)
+    missing = [name for name in _PARTS if name not in parts]
+    if missing:
+        raise CheckpointError(
+            f'{path} holds no {", ".join(missing)}: it is no checkpoint of DINO-WM or '
+            'Sparse Imagination')
+    try:
+        tensors = {name: tensors_of(parts[name]) for name in _PARTS}
+        predictor = OfficialPredictor(_shape(parts['predictor'], tensors))
+        predictor.load_state_dict(_renamed(predictor.shape, tensors))
+    except (AttributeError, KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f'{path} is not built as the predictors of DINO-WM and Sparse Imagination are '
+            f'({error})') from error
+    return predictor.eval().requires_grad_(False)
+
+
+def _shape(predictor: Any, tensors: dict[str, dict[str, Tensor]]) -> OfficialShape:
+    weights = tensors['predictor']
+    blocks = children_of(children_of(children_of(predictor)['transformer'])['layers'])
+    heads = int(children_of(blocks['0'])['0'].heads)
+    action_width, action_size, _ = tensors['action_encoder']['patch_embed.weight'].shape
+    proprio_width, proprio_size, _ = tensors['proprio_encoder']['patch_embed.weight'].shape
+    _, slots, width = weights['pos_embedding'].shape
+    window = int(predictor.num_frames)
+    hidden_width, _ = weights['transformer.layers.0.1.net.1.weight'].shape
+    _, inner = weights['transformer.layers.0.0.to_out.0.weight'].shape
+    return OfficialShape(
+        visual_width=width - action_width - proprio_width,
+        proprio_size=proprio_size, proprio_width=proprio_width,
+        action_size=action_size, action_width=action_width,
+        depth=len(blocks), heads=heads, head_width=inner // heads, hidden_width=hidden_width,
+        window=window, patches=0 if slots == window else slots // window)
+
+
+def _renamed(shape: OfficialShape, tensors: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    weights = tensors['predictor']
+    renamed = {
+        'position': weights['pos_embedding'].reshape(shape.window, -1, shape.width),
+        'norm.weight': weights['transformer.norm.weight'],
+        'norm.bias': weights['transformer.norm.bias'],
+    }
+    for ours, theirs in (('action_in', 'action_encoder'), ('proprio_in', 'proprio_encoder')):
+        # A convolution over single time steps.
+        renamed[f'{ours}.weight'] = tensors[theirs]['patch_embed.weight'].squeeze(-1)
+        renamed[f'{ours}.bias'] = tensors[theirs]['patch_embed.bias']
+    # Dropout stands between the layers of theirs; attention has no bias before the heads.
+    names = {
+        'attentions.{}.norm.weight': '0.norm.weight', 'attentions.{}.norm.bias': '0.norm.bias',
+        'attentions.{}.qkv.weight': '0.to_qkv.weight',
+        'attentions.{}.out.weight': '0.to_out.0.weight',
+        'attentions.{}.out.bias': '0.to_out.0.bias',
+        'mlps.{}.0.weight': '1.net.0.weight', 'mlps.{}.0.bias': '1.net.0.bias',
+        'mlps.{}.1.weight': '1.net.1.weight', 'mlps.{}.1.bias': '1.net.1.bias',
+        'mlps.{}.3.weight': '1.net.4.weight', 'mlps.{}.3.bias': '1.net.4.bias',
+    }
+    for block in range(shape.depth):
+        for ours, theirs in names.items():
+            renamed[ours.format(block)] = weights[f'transformer.layers.{block}.{theirs}']
+    return renamed
