@@ -20,7 +20,8 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
 TRAIN = TrainConfig(
-    encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=8, predictor_clips=2)
+    encoder_steps=4, predictors=2, predictor_steps=4, encoder_episodes=2, encoder_frames=8,
+    predictor_clips=2)
 
 
 @pytest.fixture(scope='module')
@@ -82,16 +83,23 @@ def test_a_resumed_training_is_the_same_training(data, tmp_path, monkeypatch):
         """The power went out."""
 
     def stop(progress):
-        if (progress.part, progress.step) == ('predictor', 3):
+        if (progress.part, progress.step) == ('predictor-1', 3):
             raise StopError
 
     with pytest.raises(StopError):
         train_on(data, tmp_path / 'halves', report=stop)
     steps = []
     halves = train_on(data, tmp_path / 'halves', report=steps.append)
-    assert [p.step for p in steps if p.part == 'predictor'] == [3, 4]
-    for name, value in whole.predictor.state_dict().items():
-        assert torch.equal(halves.predictor.state_dict()[name], value)
+    assert [(p.part, p.step) for p in steps if 'predictor' in p.part] == [
+        ('predictor-1', 3), ('predictor-1', 4)]
+    for one, other in zip(whole.predictors, halves.predictors, strict=True):
+        for name, value in one.state_dict().items():
+            assert torch.equal(other.state_dict()[name], value)
+
+
+def test_predictors_of_one_bundle_are_trained_apart(data, tmp_path):
+    first, second = train_on(data, tmp_path).predictors
+    assert not torch.equal(first.token_in.weight, second.token_in.weight)
 
 
 def test_checkpoints_of_another_training_are_refused(data, tmp_path):
@@ -108,7 +116,7 @@ def test_episodes_too_short_for_a_batch_are_refused(data, tmp_path):
 def test_values_that_are_not_finite_are_noticed(data, tmp_path):
     episodes = load_episodes(data)
     episodes.actions[:] = np.nan
-    with pytest.raises(DataError, match=r'loss of the encoder is nan at step 1'):
+    with pytest.raises(DataError, match=r'loss of part encoder is nan at step 1'):
         train(TRAIN, load_recording(data), episodes, tmp_path, lambda progress: None)
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Trains a bundle from recorded episodes, in two parts: the encoder, then the sparse predictor.
+Trains a bundle from recorded episodes, in parts: the encoder, then each sparse predictor.
 
 A stopped training goes on where its last checkpoint was; each step draws from a generator of its
 own, so that a resumed run is the same run.
@@ -35,7 +35,7 @@ from sparse_imagination_ros.world_models.sparse import (
 CHECKPOINT_STEPS = 100
 # For so many steps the encoder learns pose and scene alone; the other losses rise over as many.
 POSE_STEPS = 250
-# The predictor is rolled out over clips of this many frames: in the first part, in the second.
+# Predictors are rolled out over clips of this many frames: in the first part, in those after it.
 CLIP_FRAMES = 8
 ROLLOUT_FRAMES = 9
 # So many tokens of each frame are predicted in a step: more clips teach more than more tokens.
@@ -50,10 +50,11 @@ class TrainConfig:
 
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
     encoder_steps: int = setting(2500, 'steps of the first part', 1, 10**6)
-    predictor_steps: int = setting(4000, 'steps of the second part', 1, 10**6)
+    predictors: int = setting(2, 'predictors, of which the planner believes the worst', 1, 9)
+    predictor_steps: int = setting(4000, 'steps of the training of each of them', 1, 10**6)
     encoder_episodes: int = setting(16, 'episodes in a batch of the first part', 1, 4096)
     encoder_frames: int = setting(16, 'consecutive frames of each of them', CLIP_FRAMES, 1000)
-    predictor_clips: int = setting(80, 'clips in a batch of the second part', 1, 4096)
+    predictor_clips: int = setting(80, 'clips in a batch of the parts after it', 1, 4096)
     learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
     pose: float = setting(20.0, 'weight of telling the pose in the first part', 0.0, 100.0)
     scene: float = setting(100.0, 'weight of telling the scene in the first part', 0.0, 1000.0)
@@ -72,6 +73,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a training; each of its steps draws with a seed of its own, from `seed` on."""
+
+    name: str
+    steps: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ def train(
             f'(`encoder_frames` is {config.encoder_frames}); record longer ones')
     _claim(work, config, recording)
     torch.manual_seed(config.seed)
-    manifest = _manifest(recording)
+    manifest = _manifest(recording, config.predictors)
     encoder, predictor = SmallEncoder(manifest.encoder), SparsePredictor(manifest.predictor)
     data = _Data(
         torch.from_numpy(episodes.frames),
@@ -113,8 +123,16 @@ def train(
         torch.from_numpy(episodes.poses))
     _train_encoder(config, encoder, predictor, data, work, report)
     encoder.eval().requires_grad_(False)
-    _train_predictor(config, predictor, data, _encode_all(encoder, data, report), work, report)
-    return Bundle(manifest, encoder, predictor.eval().requires_grad_(False))
+    tokens = _encode_all(encoder, data, report)
+    predictors = [predictor]
+    for number in range(1, config.predictors):
+        # From other weights, and the clips in another order: it shall err elsewhere.
+        torch.manual_seed(_seed(config, number))
+        predictors.append(SparsePredictor(manifest.predictor))
+    for number, each in enumerate(predictors):
+        _train_predictor(config, number, each, data, tokens, work, report)
+        each.eval().requires_grad_(False)
+    return Bundle(manifest, encoder, tuple(predictors))
 
 
 def _claim(work: Path, config: TrainConfig, recording: Recording) -> None:
@@ -128,7 +146,7 @@ def _claim(work: Path, config: TrainConfig, recording: Recording) -> None:
     path.write_text(mine)
 
 
-def _manifest(recording: Recording) -> Manifest:
+def _manifest(recording: Recording, predictors: int) -> Manifest:
     encoder = EncoderShape(image_size=recording.image_size)
     return Manifest(
         name=f'rooms-{recording.robot}', robot=recording.robot, step_s=recording.step_s,
@@ -136,7 +154,8 @@ def _manifest(recording: Recording) -> Manifest:
         actions=Actions(recording.action_names, recording.action_low, recording.action_high,
                         recording.acceleration),
         encoder=encoder,
-        predictor=PredictorShape(encoder.width, len(recording.action_names)))
+        predictor=PredictorShape(encoder.width, len(recording.action_names)),
+        predictors=predictors)
 
 
 def _train_encoder(
@@ -171,11 +190,12 @@ def _train_encoder(
         return loss
 
     modules = nn.ModuleList([encoder, predictor, pose_head, scene_head, contrast])
-    _run('encoder', config.encoder_steps, config, modules, loss_of, work, report)
+    part = _Part('encoder', config.encoder_steps, _seed(config, 0))
+    _run(part, config.learning_rate, modules, loss_of, work, report)
 
 
 def _train_predictor(
-    config: TrainConfig, predictor: SparsePredictor, data: _Data, tokens: Tensor,
+    config: TrainConfig, number: int, predictor: SparsePredictor, data: _Data, tokens: Tensor,
     work: Path, report: Report,
 ) -> None:
     """Learn what comes next, on tokens that no longer change."""
@@ -185,8 +205,13 @@ def _train_predictor(
         actions = data.actions_after(episode, frame)
         return rollout_loss(predictor, tokens[episode, frame].float(), actions, generator)
 
-    _run('predictor', config.predictor_steps, config, nn.ModuleList([predictor]), loss_of, work,
-         report)
+    part = _Part(f'predictor-{number}', config.predictor_steps, _seed(config, number))
+    _run(part, config.learning_rate, nn.ModuleList([predictor]), loss_of, work, report)
+
+
+def _seed(config: TrainConfig, number: int) -> int:
+    """Return the first of the seeds of a predictor's steps; the encoder shares the first's."""
+    return config.seed * 10_000_000 + number * 1_000_000
 
 
 def rollout_loss(
@@ -219,28 +244,28 @@ def rollout_loss(
 
 
 def _run(
-    part: str, steps: int, config: TrainConfig, modules: nn.ModuleList,
+    part: _Part, learning_rate: float, modules: nn.ModuleList,
     loss_of: Callable[[int, Generator], Tensor], work: Path, report: Report,
 ) -> None:
-    optimiser = torch.optim.AdamW(modules.parameters(), config.learning_rate, weight_decay=0.01)
-    path = work / f'{part}.pt'
+    optimiser = torch.optim.AdamW(modules.parameters(), learning_rate, weight_decay=0.01)
+    path = work / f'{part.name}.pt'
     done = _resume(path, modules, optimiser)
-    for step in range(done, steps):
+    for step in range(done, part.steps):
         for group in optimiser.param_groups:
-            group['lr'] = config.learning_rate * _schedule(step, steps)
-        generator = torch.Generator().manual_seed(config.seed * 10_000_000 + step)
+            group['lr'] = learning_rate * _schedule(step, part.steps)
+        generator = torch.Generator().manual_seed(part.seed + step)
         loss = loss_of(step, generator)
         if not loss.isfinite():
             raise DataError(
-                f'the loss of the {part} is {loss.item()} at step {step + 1}: the recording '
+                f'the loss of part {part.name} is {loss.item()} at step {step + 1}: the recording '
                 'holds values that are not finite, or `learning_rate` is too high')
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimiser.step()
-        if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == steps:
+        if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == part.steps:
             _checkpoint(path, step + 1, modules, optimiser)
-        report(Progress(part, step + 1, steps, loss.item()))
+        report(Progress(part.name, step + 1, part.steps, loss.item()))
 
 
 def _schedule(step: int, steps: int) -> float:

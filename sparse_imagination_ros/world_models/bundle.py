@@ -20,10 +20,10 @@ from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
-PREDICTOR = 'predictor.safetensors'
+PREDICTOR = 'predictor-{}.safetensors'
 
 Part = TypeVar('Part')
 Module = TypeVar('Module', bound=nn.Module)
@@ -41,7 +41,11 @@ class Actions:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. picture_size: side of the camera picture it was trained on."""
+    """
+    What a bundle says of itself.
+
+    picture_size: side of the camera picture it was trained on; predictors: how many there are.
+    """
 
     name: str
     robot: str
@@ -50,6 +54,7 @@ class Manifest:
     actions: Actions
     encoder: EncoderShape
     predictor: PredictorShape
+    predictors: int
 
     @property
     def total_tokens(self) -> int:
@@ -63,7 +68,7 @@ class Bundle:
 
     manifest: Manifest
     encoder: SmallEncoder
-    predictor: SparsePredictor
+    predictors: tuple[SparsePredictor, ...]
 
     def limits(self, staleness_s: float) -> Limits:
         """Return what commands of this robot may be."""
@@ -77,7 +82,9 @@ class Bundle:
         """Write the bundle; the manifest comes last, so that a torn write is noticed."""
         folder.mkdir(parents=True, exist_ok=True)
         checksums = {}
-        for file, module in ((ENCODER, self.encoder), (PREDICTOR, self.predictor)):
+        modules = {ENCODER: self.encoder,
+                   **{PREDICTOR.format(n): p for n, p in enumerate(self.predictors)}}
+        for file, module in modules.items():
             save_file(module.state_dict(), folder / file)
             checksums[file] = _checksum(folder / file)
         values = {'format': FORMAT, **_plain(asdict(self.manifest)), 'sha256': checksums}
@@ -87,12 +94,12 @@ class Bundle:
     def load(folder: Path) -> 'Bundle':
         """Read and verify a bundle."""
         manifest, checksums = _read_manifest(folder)
-        encoder = SmallEncoder(manifest.encoder)
-        predictor = SparsePredictor(manifest.predictor)
         return Bundle(
             manifest,
-            _fill(encoder, folder / ENCODER, checksums),
-            _fill(predictor, folder / PREDICTOR, checksums))
+            _fill(SmallEncoder(manifest.encoder), folder / ENCODER, checksums),
+            tuple(_fill(SparsePredictor(manifest.predictor), folder / PREDICTOR.format(number),
+                        checksums)
+                  for number in range(manifest.predictors)))
 
 
 def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
@@ -135,6 +142,9 @@ def _check_fit(manifest: Manifest, path: Path) -> None:
         raise BundleError(
             f'{path}: action names, limits and predictor.action_size differ in length; '
             'train the bundle again')
+    if manifest.predictors < 1:
+        raise BundleError(
+            f'{path}: `predictors` is {manifest.predictors}; a bundle has at least one')
     if manifest.predictor.token_width != manifest.encoder.width:
         raise BundleError(
             f'{path}: the encoder makes tokens {manifest.encoder.width} wide but the predictor '
