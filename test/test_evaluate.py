@@ -23,7 +23,8 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
 ) -> None:
     target = tmp_path / 'new' / 'scores.json'
     assert evaluate('--bundle', str(untrained), '--episodes', '1', '--seed', '9000',
-                    '--tokens', '4,2', '--time-limit', '2', '--json', str(target)) == 0
+                    '--tokens', '4,2', '--subset', 'stratified', '--time-limit', '2',
+                    '--json', str(target)) == 0
     report = json.loads(target.read_text())
     assert [row['tokens'] for row in report['rows']] == [4, 2]
     for row in report['rows']:
@@ -34,6 +35,7 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
     assert (report['bundle'], report['robot'], report['seed']) == (
         'untrained', 'omnidirectional', 9000)
     assert report['settings']['loop']['time_limit_s'] == 2
+    assert report['settings']['planner']['subset'] == 'stratified'
     assert 'torch' in report['versions']
     assert '95 % interval' in capsys.readouterr().out
 
@@ -41,6 +43,11 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
 def test_a_count_that_the_bundle_does_not_have_is_refused_at_once(untrained: Path) -> None:
     with pytest.raises(ConfigError, match='17'):
         evaluate('--bundle', str(untrained), '--tokens', '4,17')
+
+
+def test_a_subset_of_an_unknown_kind_is_refused(untrained: Path) -> None:
+    with pytest.raises(ConfigError, match=r'subset.*allowed: random, stratified, latin, fixed'):
+        evaluate('--bundle', str(untrained), '--subset', 'best')
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparse_imagination_ros.cli.main import main
 from sparse_imagination_ros.errors import CheckpointError
 from sparse_imagination_ros.world_models.official import OfficialPredictor, read_official
 
@@ -112,3 +113,15 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     torch.save({'predictor': 1, 'action_encoder': 2, 'proprio_encoder': 3}, path)
     with pytest.raises(CheckpointError, match=r'is not built as'):
         read_official(path)
+
+
+@pytest.mark.parametrize(('release', 'says'), [
+    ('dino_wm', ['DINO-WM (dense)', '16 of width 24', '3 blocks of width 44']),
+    ('sparse_imagination', ['Sparse Imagination (any subset', 'any number of width 24'])])
+def test_inspect_says_what_a_checkpoint_is(
+    release: str, says: list[str], capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(['inspect', str(FIXTURES / f'{release}.pth')]) == 0
+    out = capsys.readouterr().out
+    for text in [*says, '4 numbers', '10 numbers in a model step', '3 frames']:
+        assert text in out

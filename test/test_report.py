@@ -105,7 +105,8 @@ def test_the_page_shows_the_numbers_of_the_run(run: DemoRun, tmp_path: Path) -> 
         '2 of 3 goals reached', '21 to 94 % with 95 % confidence', f'{run.cycle_rate_hz:.1f} Hz',
         '20.0 Hz', '16 of 64', '1 of 100', '50.0 of 100 ms', '81.5 of 100 ms', '97.2 of 100 ms',
         '123.8 of 100 ms', '0 of 777', 'rmw_fastrtps_cpp', '99 of 100 plans', '2.13.0+cpu',
-        'linear.x, linear.y', '/camera/image', '321', '322', 'seed 9002', 'not reached',
+        'linear.x, linear.y', '/camera/image', '321', '322', 'seed 9002', 'episode 3',
+        'not reached',
     ):
         assert number in words, number
 

@@ -1,41 +1,64 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`sparse-imagination inspect`: shows what a bundle is and holds."""
+"""`sparse-imagination inspect`: shows what a bundle, or a foreign checkpoint, is and holds."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser: ArgumentParser = subparsers.add_parser(
-        'inspect', help='show what a bundle is and holds')
-    parser.add_argument('bundle', type=Path, help='folder of the bundle')
+        'inspect', help='show what a bundle, or a checkpoint of an official release, holds')
+    parser.add_argument(
+        'path', type=Path, help='folder of a bundle, or a checkpoint file of DINO-WM or Sparse '
+                                'Imagination (nothing in it is run)')
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
-    """Verify the bundle and print what it says of itself."""
-    from torch import nn
+    """Verify what is there and print what it says of itself."""
+    lines = _checkpoint(args.path) if args.path.is_file() else _bundle(args.path)
+    for name, value in lines:
+        print(f'{name:15} {value}')
+    return 0
 
+
+def _bundle(folder: Path) -> list[tuple[str, str]]:
     from sparse_imagination_ros.world_models.bundle import Bundle
-    bundle = Bundle.load(args.bundle)
+    bundle = Bundle.load(folder)
     manifest = bundle.manifest
-
-    def parameters(module: nn.Module) -> str:
-        return f'{sum(p.numel() for p in module.parameters()):,} parameters'
-
-    lines = [('bundle', f'{manifest.name} ({args.bundle}; checksums are right)'),
+    lines = [('bundle', f'{manifest.name} ({folder}; checksums are right)'),
              ('robot', manifest.robot),
              ('camera', '{} x {} pixels'.format(*manifest.picture_size)),
              ('tokens', f'{manifest.total_tokens} of width {manifest.encoder.width}, '
                         f'{manifest.encoder.grid} x {manifest.encoder.grid}'),
              ('model step', f'{manifest.step_s} s, context of {manifest.predictor.window} frames'),
-             ('encoder', f'{manifest.encoder.name}, {parameters(bundle.encoder)}'),
-             ('predictor', parameters(bundle.predictor))]
+             ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
+             ('predictors', f'{manifest.predictors}, {_parameters(bundle.predictors[0])} each')]
     for name, low, high, acceleration in zip(*vars(manifest.actions).values(), strict=True):
         lines.append((name, f'{low} .. {high}, at most {acceleration} per second of change'))
-    for name, value in lines:
-        print(f'{name:12} {value}')
-    return 0
+    return lines
+
+
+def _checkpoint(path: Path) -> list[tuple[str, str]]:
+    from sparse_imagination_ros.world_models.official import read_official
+    predictor = read_official(path)
+    shape = predictor.shape
+    release = 'DINO-WM (dense)' if shape.patches else 'Sparse Imagination (any subset of tokens)'
+    return [('checkpoint', f'{release}, read without running anything in it'),
+            ('tokens', f'{shape.patches or "any number"} of width {shape.visual_width}'),
+            ('proprioception', f'{shape.proprio_size} numbers'),
+            ('action', f'{shape.action_size} numbers in a model step'),
+            ('context', f'{shape.window} frames'),
+            ('predictor', f'{_parameters(predictor)}, {shape.depth} blocks of width '
+                          f'{shape.width}'),
+            ('not in the file', 'the encoder, and how actions and proprioception are normalised')]
+
+
+def _parameters(module: 'nn.Module') -> str:
+    return f'{sum(p.numel() for p in module.parameters()):,} parameters'

@@ -19,7 +19,7 @@ COMMANDS = {
     'record': 'record episodes in the simulator',
     'train': 'train a bundle from recorded episodes',
     'evaluate': 'drive many simulated episodes without ROS',
-    'inspect': 'show what a bundle is and holds',
+    'inspect': 'show what a bundle, or a checkpoint of an official release, holds',
 }
 FAILED, INTERRUPTED = 2, 130
 

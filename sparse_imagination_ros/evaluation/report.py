@@ -154,7 +154,7 @@ def _drive(run: DemoRun, episode: EpisodeRecord) -> str:
             f'{snapshot.time_s:.1f} s'))
     return _template('drive.html').substitute(
         tone='good' if episode.success else 'bad',
-        result=f'{_verdict(episode)} {episode.seconds:.1f} s', number=episode.number,
+        result=f'{_verdict(episode)} {episode.seconds:.1f} s', number=episode.number + 1,
         map=drive_map(episode), pictures='\n'.join(tiles),
         way=f'seed {episode.seed}, {_length_m(episode):.2f}&nbsp;m driven',
         plans=f'{len(times)} plans, median {percentiles(times).p50:.0f}&nbsp;ms')
@@ -185,7 +185,7 @@ def _episode_row(run: DemoRun, episode: EpisodeRecord) -> str:
     goal = ('<td class="word good">reached</td>' if episode.success
             else '<td class="word bad">not reached</td>')
     return (
-        f'<tr><td>{episode.number}</td><td class="extra">{episode.seed}</td>{goal}'
+        f'<tr><td>{episode.number + 1}</td><td class="extra">{episode.seed}</td>{goal}'
         f'<td>{episode.seconds:.1f}</td><td>{_length_m(episode):.2f}</td>'
         f'<td class="extra">{len(times)}</td><td class="extra">{taken.p50:.1f}</td>'
         f'<td class="extra">{taken.slowest:.1f}</td><td class="extra">{misses}</td></tr>')

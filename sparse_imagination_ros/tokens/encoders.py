@@ -20,8 +20,7 @@ class EncoderShape:
     """
     What an encoder is and takes; it makes grid * grid tokens.
 
-    reach: how many patches away a token of the small encoder sees, 0 for all. pixel_mean and
-    pixel_std: what bytes / 255 are normalised by, for red, green and blue.
+    pixel_mean, pixel_std: what bytes / 255 are normalised by, for red, green and blue.
     """
 
     name: str = SMALL
@@ -29,7 +28,6 @@ class EncoderShape:
     grid: int = 8
     width: int = 64
     depth: int = 1
-    reach: int = 0
     pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     pixel_std: tuple[float, ...] = (0.5, 0.5, 0.5)
 
@@ -61,9 +59,8 @@ class Encoder(nn.Module):
 
 class SmallEncoder(Encoder):
     """
-    A convolutional stem, and attention over the patches within reach.
+    A convolutional stem, and attention over its patches.
 
-    The reach decides what a token knows: its own surroundings, as much of the whole as it sees.
     Position is added before the attention, so that any subset in any order means the same.
     """
 
@@ -81,14 +78,12 @@ class SmallEncoder(Encoder):
                 batch_first=True, norm_first=True)
             for _ in range(shape.depth))
         self.head = nn.Linear(width, width)
-        self.register_buffer('unseen', _unseen(shape.grid, shape.reach), persistent=False)
-        self.unseen: Tensor
 
     def tokens(self, x: Tensor) -> Tensor:
         """Turn network input [B, 3, S, S] into tokens [B, P, D] of unit variance."""
         x = self.stem(x).flatten(2).transpose(1, 2) + self.position
         for block in self.blocks:
-            x = block(x, self.unseen)
+            x = block(x)
         x = self.head(x)
         return functional.layer_norm(x, x.shape[-1:])
 
@@ -100,13 +95,6 @@ def make_encoder(shape: EncoderShape) -> Encoder:
     # Not before: timm takes seconds to import, and a robot with the small encoder has none.
     from sparse_imagination_ros.tokens.dino import DinoEncoder
     return DinoEncoder(shape)
-
-
-def _unseen(grid: int, reach: int) -> Tensor:
-    """Return what is added to the attention between patches, [P, P]: nothing, or -inf."""
-    at = torch.stack(torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing='ij'), -1)
-    apart = torch.cdist(at.flatten(0, 1).float(), at.flatten(0, 1).float())
-    return torch.where(apart <= (reach or 2 * grid), 0.0, -torch.inf)
 
 
 def _position_code(grid: int, width: int) -> Tensor:

@@ -30,7 +30,8 @@ def latin_subset(total: int, count: int, generator: Generator) -> Tensor:
     def axis() -> Tensor:
         row = torch.randperm(count, generator=generator)
         within = torch.rand(count, generator=generator)
-        return ((row + within) * side / count).long().clamp(max=side - 1)
+        drawn: Tensor = ((row + within) * side / count).long().clamp(max=side - 1)
+        return drawn
 
     return _distinct(axis() * side + axis(), total, generator)
 

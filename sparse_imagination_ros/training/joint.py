@@ -24,8 +24,8 @@ from sparse_imagination_ros.world_models.sparse import SparsePredictor
 POSE_STEPS = 250
 # The predictor is rolled out over clips of this many frames.
 CLIP_FRAMES = 8
-# So many tokens of each frame tell the pose, paint the scene and say how far frames are apart.
-FEW_TOKENS = 8
+# So many tokens of each frame paint the scene.
+PAINTING_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def train_encoder(
             f'{", ".join(POSE)}), and this data senses {", ".join(dataset.facts.senses) or "none"}'
             '; record in the simulator, or name a trained encoder')
     pose_head = PoseHead(encoder.shape.width, SIZE_M)
-    scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
+    scene_head, contrast = SceneHead(encoder.shape.width), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
 
@@ -61,10 +61,9 @@ def train_encoder(
             pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
             flat = encoder.tokens(pictures)
             tokens = flat.reshape(*steps.shape, *flat.shape[1:])
-            # What planning can do with a few tokens is asked of a few tokens.
-            few = random_subset(tokens.shape[2], FEW_TOKENS, generator)
-            pose = pose_head.loss(tokens[:, :, few], dataset.sensed[steps])
-            scene = scene_head.loss(flat[:, few], pictures, few)
+            pose = pose_head.loss(tokens, dataset.sensed[steps])
+            drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
+            scene = scene_head.loss(flat[:, drawn], pictures)
         windows, moves = (
             x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
             for x in (tokens, dataset.actions[steps]))
@@ -72,7 +71,7 @@ def train_encoder(
         # First the tokens must say anything at all, then they are given a shape.
         ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
         loss: Tensor = config.pose * pose + config.scene * scene + ramp * (
-            config.contrast * contrast(tokens[:, :, few].float())
+            config.contrast * contrast(tokens.float())
             + config.prediction * predicted.wrong / predicted.change)
         return Share(loss, torch.ones(()))
 

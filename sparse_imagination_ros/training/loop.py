@@ -108,7 +108,12 @@ class Team:
 
 @dataclass(frozen=True)
 class Course:
-    """How a part is trained. average: how slowly the averaged weights follow, 0 for no average."""
+    """
+    How a part is trained.
+
+    seed: that of its first step, the next has the next. average: how slowly the averaged weights
+    follow, 0 for no average.
+    """
 
     part: str
     steps: int
@@ -132,11 +137,11 @@ def run(
         rate = course.learning_rate * _schedule(step, course.steps)
         for group in optimiser.param_groups:
             group['lr'] = rate
-        generator = torch.Generator().manual_seed(course.seed * 10_000_000 + step)
+        generator = torch.Generator().manual_seed(course.seed + step)
         mine, loss = team.share(loss_of(step, generator))
         if not torch.tensor(loss).isfinite():
             raise DataError(
-                f'the loss of the {course.part} is {loss} at step {step + 1}: the recording '
+                f'the loss of part {course.part} is {loss} at step {step + 1}: the recording '
                 'holds values that are not finite, or `learning_rate` is too high')
         optimiser.zero_grad()
         mine.backward()  # type: ignore[no-untyped-call]

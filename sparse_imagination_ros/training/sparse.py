@@ -27,7 +27,7 @@ class Foresight:
     rollout: bool = setting(
         True, 'predict from own predictions, as planning does; if not, always from real frames')
     predicted_tokens: int = setting(
-        8, 'tokens of each frame that are predicted in a training step; 0 for all', 0, 4096)
+        16, 'tokens of each frame that are predicted in a training step; 0 for all', 0, 4096)
     grouped: bool = setting(
         True, 'attention inside two random groups of tokens; if not, between all')
 

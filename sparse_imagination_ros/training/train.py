@@ -1,7 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Trains a bundle from a dataset: the encoder, unless there is one, then predictor and decoder.
+Trains a bundle from a dataset: the encoder, unless there is one, then predictors and decoder.
 
 A stopped training goes on where its last checkpoint was.
 """
@@ -29,22 +29,23 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long, how much at a time, and how large the predictor is."""
+    """How long, how much at a time, and how large the predictors are."""
 
     seed: int = setting(0, 'seed of weights and of the order of data', 0, 2**31 - 1)
-    encoder_steps: int = setting(2000, 'steps of the first part', 1, 10**6)
-    predictor_steps: int = setting(6000, 'steps of the second part', 1, 10**6)
+    encoder_steps: int = setting(2500, 'steps of the first part', 1, 10**6)
+    predictors: int = setting(2, 'predictors, of which the planner believes the worst', 1, 9)
+    predictor_steps: int = setting(4000, 'steps of the training of each of them', 1, 10**6)
     decoder_steps: int = setting(
         1000, 'steps of the decoder, which paints tokens for people; 0 for none', 0, 10**6)
-    clips: int = setting(80, 'clips in a batch of the second part', 1, 4096)
+    clips: int = setting(80, 'clips in a batch of the parts after it', 1, 4096)
     frames: int = setting(9, 'consecutive frames of a clip', 2, 1000)
     learning_rate: float = setting(0.002, 'highest learning rate', 1e-6, 1.0)
     average: float = setting(
         0.0, 'the bundle gets the average of the weights over about 1 / (1 - average) steps',
         0.0, 0.9999)
-    width: int = setting(128, 'width of the predictor', 16, 4096)
-    depth: int = setting(3, 'blocks of the predictor', 1, 100)
-    heads: int = setting(4, 'attention heads of the predictor', 1, 64)
+    width: int = setting(64, 'width of a predictor', 16, 4096)
+    depth: int = setting(3, 'blocks of a predictor', 1, 100)
+    heads: int = setting(4, 'attention heads of a predictor', 1, 64)
 
 
 def train(
@@ -65,7 +66,7 @@ def train(
             raise DataError('several processes train a predictor only; name a trained encoder')
         encoder = SmallEncoder(EncoderShape(image_size=dataset.facts.image_size))
         predictor = SparsePredictor(_shape(config, encoder, dataset))
-        train_encoder(joint, _course(config, 'encoder', config.encoder_steps), encoder, predictor,
+        train_encoder(joint, _course(config, 'encoder', config.encoder_steps, 0), encoder, predictor,
                       dataset, foreseen, work, report)
     else:
         predictor = SparsePredictor(_shape(config, encoder, dataset))
@@ -74,28 +75,49 @@ def train(
     tokens = team.first_alone(lambda: tokens_of(
         dataset, known, lambda done, total: report(Progress('tokens', done, total, 0.0))))
 
-    def loss_of(step: int, generator: Generator) -> Share:
-        clips = team.part_of(dataset.draw(config.clips, config.frames, generator))
-        seen: Tensor = tokens[dataset.shown[clips]].float()
-        return foresight(predictor, seen, dataset.actions[clips], foreseen, generator)
-
-    run(_course(config, 'predictor', config.predictor_steps), nn.ModuleList([predictor]), loss_of,
-        work, report, team)
-    predictor.eval().requires_grad_(False)
+    predictors = [predictor]
+    for number in range(1, config.predictors):
+        # From other weights, and the clips in another order: it shall err elsewhere.
+        torch.manual_seed(_seed(config, number))
+        predictors.append(SparsePredictor(predictor.shape))
+    for number, each in enumerate(predictors):
+        course = _course(config, f'predictor-{number}', config.predictor_steps, number)
+        _train_predictor(course, config, foreseen, each, dataset, tokens, work, report, team)
     decoder = None
     if config.decoder_steps and team.rank == 0:
         decoder = Decoder(DecoderShape(encoder.shape.width, encoder.shape.grid))
-        train_decoder(_course(config, 'decoder', config.decoder_steps), decoder, dataset, tokens,
+        train_decoder(_course(config, 'decoder', config.decoder_steps, 0), decoder, dataset, tokens,
                       work, report)
         decoder.eval().requires_grad_(False)
         sheet = sample_sheet(encoder, predictor, decoder, dataset, config.seed)
         cv2.imwrite(str(work / 'samples.png'), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return Bundle(
-        _manifest(dataset, encoder, predictor, decoder), encoder, predictor, decoder)
+        _manifest(dataset, encoder, predictors, decoder), encoder, tuple(predictors), decoder)
 
 
-def _course(config: TrainConfig, part: str, steps: int) -> Course:
-    return Course(part, steps, config.learning_rate, config.seed, config.average)
+def _train_predictor(
+    course: Course, config: TrainConfig, foreseen: Foresight, predictor: SparsePredictor,
+    dataset: Dataset, tokens: Tensor, work: Path, report: Report, team: Team,
+) -> None:
+    """Learn what comes next, on tokens that do not change."""
+
+    def loss_of(step: int, generator: Generator) -> Share:
+        clips = team.part_of(dataset.draw(config.clips, config.frames, generator))
+        seen: Tensor = tokens[dataset.shown[clips]].float()
+        return foresight(predictor, seen, dataset.actions[clips], foreseen, generator)
+
+    run(course, nn.ModuleList([predictor]), loss_of, work, report, team)
+    predictor.eval().requires_grad_(False)
+
+
+def _course(config: TrainConfig, part: str, steps: int, number: int) -> Course:
+    return Course(
+        part, steps, config.learning_rate, _seed(config, number), config.average)
+
+
+def _seed(config: TrainConfig, number: int) -> int:
+    """Return the first of the seeds of a predictor's steps; other parts share the first's."""
+    return config.seed * 10_000_000 + number * 1_000_000
 
 
 def _claim(work: Path, what: object, team: Team) -> None:
@@ -117,7 +139,8 @@ def _shape(config: TrainConfig, encoder: Encoder, dataset: Dataset) -> Predictor
 
 
 def _manifest(
-    dataset: Dataset, encoder: Encoder, predictor: SparsePredictor, decoder: Decoder | None,
+    dataset: Dataset, encoder: Encoder, predictors: list[SparsePredictor],
+    decoder: Decoder | None,
 ) -> Manifest:
     facts = dataset.facts
     return Manifest(
@@ -125,5 +148,5 @@ def _manifest(
         picture_size=facts.picture_size,
         actions=Actions(
             facts.action_names, facts.action_low, facts.action_high, facts.acceleration),
-        encoder=encoder.shape, predictor=predictor.shape,
+        encoder=encoder.shape, predictor=predictors[0].shape, predictors=len(predictors),
         decoder=decoder.shape if decoder else None)

@@ -26,10 +26,10 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 if TYPE_CHECKING:
     from sparse_imagination_ros.imagination.reference import Context
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
-PREDICTOR = 'predictor.safetensors'
+PREDICTOR = 'predictor-{}.safetensors'
 DECODER = 'decoder.safetensors'
 
 Part = TypeVar('Part')
@@ -48,7 +48,11 @@ class Actions:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. picture_size: width and height of the camera's pictures."""
+    """
+    What a bundle says of itself.
+
+    picture_size: width and height of the camera's pictures; predictors: how many there are.
+    """
 
     name: str
     robot: str
@@ -57,6 +61,7 @@ class Manifest:
     actions: Actions
     encoder: EncoderShape
     predictor: PredictorShape
+    predictors: int
     decoder: DecoderShape | None = None
 
     @property
@@ -71,7 +76,7 @@ class Bundle:
 
     manifest: Manifest
     encoder: Encoder
-    predictor: SparsePredictor
+    predictors: tuple[SparsePredictor, ...]
     decoder: Decoder | None = None
 
     @torch.inference_mode()
@@ -102,7 +107,7 @@ class Bundle:
         some = Context(context.tokens[:, subset], context.actions)
         weights = step_weights(candidates.shape[1], growth)
         return imagine(
-            self.predictor, remember(self.predictor, some), goal[subset], candidates, weights)
+            self.predictors, remember(self.predictors, some), goal[subset], candidates, weights)
 
     def _checked(self, picture: Picture, what: str) -> Picture:
         width, height = self.manifest.picture_size
@@ -125,7 +130,8 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         checksums = {}
         parts: dict[str, nn.Module | None] = {
-            ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
+            ENCODER: self.encoder, DECODER: self.decoder,
+            **{PREDICTOR.format(n): each for n, each in enumerate(self.predictors)}}
         for file, module in parts.items():
             if module is None:
                 continue
@@ -139,12 +145,12 @@ class Bundle:
         """Read and verify a bundle."""
         manifest, checksums = _read_manifest(folder)
         encoder = make_encoder(manifest.encoder)
-        predictor = SparsePredictor(manifest.predictor)
+        predictors = tuple(
+            _fill(SparsePredictor(manifest.predictor), folder / PREDICTOR.format(n), checksums)
+            for n in range(manifest.predictors))
         decoder = Decoder(manifest.decoder) if manifest.decoder else None
         return Bundle(
-            manifest,
-            _fill(encoder, folder / ENCODER, checksums),
-            _fill(predictor, folder / PREDICTOR, checksums),
+            manifest, _fill(encoder, folder / ENCODER, checksums), predictors,
             decoder and _fill(decoder, folder / DECODER, checksums))
 
 
@@ -190,6 +196,9 @@ def _check_fit(manifest: Manifest, path: Path) -> None:
         raise BundleError(
             f'{path}: action names, limits and predictor.action_size differ in length; '
             'train the bundle again')
+    if manifest.predictors < 1:
+        raise BundleError(
+            f'{path}: `predictors` is {manifest.predictors}; a bundle has at least one')
     if manifest.predictor.token_width != manifest.encoder.width:
         raise BundleError(
             f'{path}: the encoder makes tokens {manifest.encoder.width} wide but the predictor '

@@ -92,6 +92,7 @@ def _walk(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
 
 def _restricted(refusal: list[str]) -> ModuleType:
     class Unpickler(pickle.Unpickler):
+
         def find_class(self, module: str, name: str) -> Any:
             if (module, name) in _SAFE:
                 return _SAFE[module, name]
