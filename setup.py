@@ -28,6 +28,7 @@ EXTRAS = {
         'ros-jazzy-std-srvs',
     ],
     'bags': ['rosbags>=0.11'],
+    'dino': ['timm>=1.0.20', 'huggingface_hub'],
     'test': ['pytest', 'mcap', 'mcap-ros2-support'],
     'dev': [
         'pytest', 'mcap', 'mcap-ros2-support', 'mypy', 'types-PyYAML', 'ruff', 'catkin-pkg',

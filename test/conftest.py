@@ -35,7 +35,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = Manifest(
         'untrained', base.name, 0.2, (224, 224),
         Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
-        encoder, predictor, 1)
+        encoder, predictor, 1, None)
     imagination = SparsePredictor(predictor)
     with torch.no_grad():
         # Actions must matter to it, or it would hardly move.

@@ -166,8 +166,8 @@ def _timm() -> Any:
         import torchvision  # noqa: F401
     except RuntimeError:
         # Its operators are missing then. None is used here, but they must have been named.
-        _NAMED.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-        _NAMED.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        for name in ('nms', 'qnms'):
+            _NAMED.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     import timm
     return timm
 

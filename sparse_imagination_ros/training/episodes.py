@@ -1,8 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-The simulator's recordings on disk: shards of episodes, and the dataset that is made of them.
-"""
+"""The simulator's recordings on disk: shards of episodes, and the dataset made of them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -97,9 +97,10 @@ class Team:
             gradients = [p.grad for p in modules.parameters() if p.grad is not None]
             flat = torch.cat([gradient.flatten() for gradient in gradients])
             distributed.all_reduce(flat)
-            for gradient, part in zip(
-                    gradients, flat.split([g.numel() for g in gradients]), strict=True):
-                gradient.copy_(part.reshape(gradient.shape))
+            start = 0
+            for gradient in gradients:
+                gradient.copy_(flat[start:start + gradient.numel()].reshape(gradient.shape))
+                start += gradient.numel()
 
     def part_of(self, batch: Tensor) -> Tensor:
         """Return this process's part of a batch that all have drawn alike."""

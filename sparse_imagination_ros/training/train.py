@@ -66,7 +66,7 @@ def train(
             raise DataError('several processes train a predictor only; name a trained encoder')
         encoder = SmallEncoder(EncoderShape(image_size=dataset.facts.image_size))
         predictor = SparsePredictor(_shape(config, encoder, dataset))
-        train_encoder(joint, _course(config, 'encoder', config.encoder_steps, 0), encoder, predictor,
+        train_encoder(joint, _course(config, 'encoder', config.encoder_steps), encoder, predictor,
                       dataset, foreseen, work, report)
     else:
         predictor = SparsePredictor(_shape(config, encoder, dataset))
@@ -86,7 +86,7 @@ def train(
     decoder = None
     if config.decoder_steps and team.rank == 0:
         decoder = Decoder(DecoderShape(encoder.shape.width, encoder.shape.grid))
-        train_decoder(_course(config, 'decoder', config.decoder_steps, 0), decoder, dataset, tokens,
+        train_decoder(_course(config, 'decoder', config.decoder_steps), decoder, dataset, tokens,
                       work, report)
         decoder.eval().requires_grad_(False)
         sheet = sample_sheet(encoder, predictor, decoder, dataset, config.seed)
@@ -110,7 +110,7 @@ def _train_predictor(
     predictor.eval().requires_grad_(False)
 
 
-def _course(config: TrainConfig, part: str, steps: int, number: int) -> Course:
+def _course(config: TrainConfig, part: str, steps: int, number: int = 0) -> Course:
     return Course(
         part, steps, config.learning_rate, _seed(config, number), config.average)
 

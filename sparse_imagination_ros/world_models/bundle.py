@@ -62,7 +62,7 @@ class Manifest:
     encoder: EncoderShape
     predictor: PredictorShape
     predictors: int
-    decoder: DecoderShape | None = None
+    decoder: DecoderShape | None
 
     @property
     def total_tokens(self) -> int:

@@ -22,7 +22,7 @@ class DecoderShape:
     @property
     def picture_size(self) -> int:
         """Return the side of the pictures that it paints, pixels."""
-        return self.grid * 2**LAYERS
+        return self.grid << LAYERS
 
 
 class Decoder(nn.Module):
