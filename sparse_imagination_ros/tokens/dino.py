@@ -167,10 +167,12 @@ def _timm() -> Any:
     except RuntimeError:
         # Its operators are missing then. None is used here, but they must have been named.
         for name in ('nms', 'qnms'):
-            _NAMED.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+            _NAMED.define(  # type: ignore[no-untyped-call]
+                f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     import timm
     return timm
 
 
 # Kept, since the names go when it goes.
-_NAMED = torch.library.Library('torchvision', 'FRAGMENT')
+_NAMED = torch.library.Library(  # type: ignore[no-untyped-call]
+    'torchvision', 'FRAGMENT')
