@@ -35,12 +35,12 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = Manifest(
         'untrained', base.name, 0.2, (224, 224),
         Actions(base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration),
-        encoder, predictor, 1, None)
+        encoder, predictor, None)
     imagination = SparsePredictor(predictor)
     with torch.no_grad():
         # Actions must matter to it, or it would hardly move.
         imagination.action_in[-1].weight *= 10
         imagination.token_out.weight.normal_(0, 0.05)
     folder = tmp_path_factory.mktemp('bundles') / 'untrained'
-    Bundle(manifest, SmallEncoder(encoder), (imagination,)).save(folder)
+    Bundle(manifest, SmallEncoder(encoder), imagination).save(folder)
     return folder

@@ -30,8 +30,8 @@ def test_it_comes_back_as_it_was_saved(folder, tmp_path):
     bundle.save(tmp_path / 'again')
     again = Bundle.load(tmp_path / 'again')
     assert again.manifest == bundle.manifest
-    for name, value in bundle.predictors[0].state_dict().items():
-        assert torch.equal(again.predictors[0].state_dict()[name], value)
+    for name, value in bundle.predictor.state_dict().items():
+        assert torch.equal(again.predictor.state_dict()[name], value)
     picture = torch.randint(256, (1, 32, 32, 3), dtype=torch.uint8)
     assert torch.equal(again.encoder(picture), bundle.encoder(picture))
 
@@ -42,11 +42,11 @@ def test_a_missing_folder_is_named_with_the_way_to_make_one(tmp_path):
 
 
 def test_a_damaged_weight_file_is_noticed(folder):
-    path = folder / 'predictor-0.safetensors'
+    path = folder / 'predictor.safetensors'
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(BundleError, match=r'predictor-0.safetensors is damaged.*checksum'):
+    with pytest.raises(BundleError, match=r'predictor.safetensors is damaged.*checksum'):
         Bundle.load(folder)
 
 

@@ -221,13 +221,13 @@ def missing(bundle: Path) -> None:
 
 
 def damaged(bundle: Path) -> None:
-    path = bundle / 'predictor-0.safetensors'
+    path = bundle / 'predictor.safetensors'
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
 
 
 @pytest.mark.parametrize(('spoil', 'words'), [
-    (missing, 'manifest.yaml is not there'), (damaged, 'predictor-0.safetensors is damaged')])
+    (missing, 'manifest.yaml is not there'), (damaged, 'predictor.safetensors is damaged')])
 def test_a_bad_bundle_is_named_and_the_node_lives_on(
     graph: Graph, stage: Stage, untrained: Path, tmp_path: Path,
     spoil: Callable[[Path], None], words: str,

@@ -105,27 +105,13 @@ def test_shared_context_gives_each_candidate_its_own_future(predictor, clip):
     context = Context(tokens[0, :3], actions[0, :2])
     goal, candidates = tokens[1, 0], torch.randn(5, 4, 2)
     weights = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    memory = remember([predictor], context)
-    costs = imagine([predictor], memory, goal, candidates, weights)
+    memory = remember(predictor, context)
+    costs = imagine(predictor, memory, goal, candidates, weights)
     for number, candidate in enumerate(candidates):
-        alone = imagine([predictor], memory, goal, candidate[None], weights)
+        alone = imagine(predictor, memory, goal, candidate[None], weights)
         torch.testing.assert_close(alone[0], costs[number])
     torch.testing.assert_close(costs[0], by_the_whole_pass(
         predictor, context, goal, candidates[0], weights))
-
-
-def test_of_two_predictors_the_one_that_warns_is_believed(predictor, clip):
-    tokens, actions = clip
-    other = SparsePredictor(predictor.shape).eval().requires_grad_(False)
-    context = Context(tokens[0, :3], actions[0, :2])
-    goal, candidates, weights = tokens[1, 0], torch.randn(50, 4, 2), torch.full((4,), 0.25)
-
-    def costs_of(*predictors):
-        return imagine(predictors, remember(predictors, context), goal, candidates, weights)
-
-    one, two, both = costs_of(predictor), costs_of(other), costs_of(predictor, other)
-    assert (one > two).any() and (two > one).any()
-    torch.testing.assert_close(both, one.maximum(two))
 
 
 def by_the_whole_pass(predictor, context, goal, candidate, weights):

@@ -19,7 +19,7 @@ from sparse_imagination_ros.cli.main import FAILED, main
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 SMALL = [word for setting in (
-    'train.predictors=1', 'train.predictor_steps=6', 'train.decoder_steps=3',
+    'train.predictor_steps=6', 'train.decoder_steps=3',
     'train.clips=4', 'train.width=32', 'train.depth=1', 'train.frames=4',
     'bags.step_s=0.5') for word in ('--set', setting)]
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def curve(folder: Path) -> list[list[float]]:
-    rows = (folder / 'bundle.work' / 'predictor-0.csv').read_text().splitlines()[1:]
+    rows = (folder / 'bundle.work' / 'predictor.csv').read_text().splitlines()[1:]
     return [[float(value) for value in row.split(',')] for row in rows]
 
 
@@ -54,14 +54,14 @@ def test_bags_become_a_bundle_that_plans(folder, untrained, capsys):
 
 def test_two_processes_learn_the_same_as_one(folder, untrained):
     assert main(command(folder, untrained)) == 0
-    alone, one = curve(folder), Bundle.load(folder / 'bundle').predictors[0].state_dict()
-    (folder / 'bundle.work' / 'predictor-0.pt').unlink()
+    alone, one = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
+    (folder / 'bundle.work' / 'predictor.pt').unlink()
     subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port',
          str(20000 + os.getpid() % 20000), '-m', 'sparse_imagination_ros.cli.main',
          *command(folder, untrained)],
         check=True, timeout=120, env={**os.environ, 'OMP_NUM_THREADS': '1'})
-    together, two = curve(folder), Bundle.load(folder / 'bundle').predictors[0].state_dict()
+    together, two = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
     for (_, a, _), (_, b, _) in zip(alone, together, strict=True):
         assert b == pytest.approx(a, rel=1e-4)
     for name, value in one.items():
@@ -71,13 +71,13 @@ def test_two_processes_learn_the_same_as_one(folder, untrained):
 def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untrained):
     long = ['--set', 'train.predictor_steps=400']
     assert main(command(folder, untrained, long)) == 0
-    whole, weights = curve(folder), Bundle.load(folder / 'bundle').predictors[0].state_dict()
-    for file in ('predictor-0.pt', 'predictor-0.csv'):
+    whole, weights = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
+    for file in ('predictor.pt', 'predictor.csv'):
         (folder / 'bundle.work' / file).unlink()
     run = [sys.executable, '-m', 'sparse_imagination_ros.cli.main',
            *command(folder, untrained, long)]
     killed = subprocess.Popen(run)
-    path = folder / 'bundle.work' / 'predictor-0.csv'
+    path = folder / 'bundle.work' / 'predictor.csv'
     deadline = time.monotonic() + 60
     # Somewhere after the first checkpoint.
     while not (path.exists() and len(path.read_text().splitlines()) > 130):
@@ -88,7 +88,7 @@ def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untraine
     assert len(path.read_text().splitlines()) < 400
     subprocess.run(run, check=True, timeout=120)
     assert curve(folder) == whole
-    for name, value in Bundle.load(folder / 'bundle').predictors[0].state_dict().items():
+    for name, value in Bundle.load(folder / 'bundle').predictor.state_dict().items():
         assert (value == weights[name]).all()
 
 

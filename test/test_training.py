@@ -19,12 +19,12 @@ from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
-from sparse_imagination_ros.training.train import train, TrainConfig
+from sparse_imagination_ros.training.train import Start, train, TrainConfig
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
 TRAIN = TrainConfig(
-    encoder_steps=4, predictors=2, predictor_steps=4, decoder_steps=2, clips=2, width=32, depth=1)
+    encoder_steps=4, predictor_steps=4, decoder_steps=2, clips=2, width=32, depth=1)
 JOINT = JointConfig(episodes=2, frames=8)
 
 
@@ -42,7 +42,7 @@ def dataset(data: Path) -> Dataset:
 
 def train_on(dataset, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None,
              encoder=None):
-    return train(config, JOINT, Foresight(), dataset, encoder, work, report)
+    return train(config, JOINT, Foresight(), [dataset], Start(encoder), work, report)
 
 
 def test_a_recording_holds_pictures_actions_and_poses(dataset):
@@ -97,34 +97,27 @@ def test_a_resumed_training_is_the_same_training(average, dataset, tmp_path, mon
     whole = train_on(dataset, tmp_path / 'whole', config)
 
     def stop(progress):
-        if (progress.part, progress.step) == ('predictor-1', 3):
+        if (progress.part, progress.step) == ('predictor', 3):
             raise StopError
 
     with pytest.raises(StopError):
         train_on(dataset, tmp_path / 'halves', config, report=stop)
     steps = []
     halves = train_on(dataset, tmp_path / 'halves', config, report=steps.append)
-    assert [(p.part, p.step) for p in steps if 'predictor' in p.part] == [
-        ('predictor-1', 3), ('predictor-1', 4)]
-    for one, other in zip(whole.predictors, halves.predictors, strict=True):
-        for name, value in one.state_dict().items():
-            assert torch.equal(other.state_dict()[name], value)
-    for curve in ('encoder.csv', 'predictor-0.csv', 'predictor-1.csv'):
+    assert [p.step for p in steps if p.part == 'predictor'] == [3, 4]
+    for name, value in whole.predictor.state_dict().items():
+        assert torch.equal(halves.predictor.state_dict()[name], value)
+    for curve in ('encoder.csv', 'predictor.csv'):
         assert (tmp_path / 'halves' / curve).read_text() == (
             tmp_path / 'whole' / curve).read_text()
 
 
 def test_averaged_weights_lie_between_those_of_the_steps(dataset, tmp_path):
-    last = train_on(dataset, tmp_path / 'last').predictors[0].token_in.weight
+    last = train_on(dataset, tmp_path / 'last').predictor.token_in.weight
     averaged = train_on(dataset, tmp_path / 'averaged', replace(TRAIN, average=0.5))
     torch.manual_seed(TRAIN.seed)
-    assert not torch.equal(averaged.predictors[0].token_in.weight, last)
-    assert (averaged.predictors[0].token_in.weight - last).abs().max() < 0.01
-
-
-def test_predictors_of_one_bundle_are_trained_apart(dataset, tmp_path):
-    first, second = train_on(dataset, tmp_path).predictors
-    assert not torch.equal(first.token_in.weight, second.token_in.weight)
+    assert not torch.equal(averaged.predictor.token_in.weight, last)
+    assert (averaged.predictor.token_in.weight - last).abs().max() < 0.01
 
 
 def test_checkpoints_of_another_training_are_refused(dataset, tmp_path):

@@ -39,7 +39,7 @@ def _bundle(folder: Path) -> list[tuple[str, str]]:
                         f'{manifest.encoder.grid} x {manifest.encoder.grid}'),
              ('model step', f'{manifest.step_s} s, context of {manifest.predictor.window} frames'),
              ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
-             ('predictors', f'{manifest.predictors}, {_parameters(bundle.predictors[0])} each')]
+             ('predictor', _parameters(bundle.predictor))]
     for name, low, high, acceleration in zip(*vars(manifest.actions).values(), strict=True):
         lines.append((name, f'{low} .. {high}, at most {acceleration} per second of change'))
     return lines

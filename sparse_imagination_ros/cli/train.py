@@ -1,8 +1,9 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`sparse-imagination train`: turns a recording, or bags, into a bundle."""
+"""`sparse-imagination train`: turns recordings, or bags, into a bundle, or refines one."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sparse_imagination_ros.training.dataset import Dataset
     from sparse_imagination_ros.training.from_bags import Findings
     from sparse_imagination_ros.training.loop import Progress as Step
+    from sparse_imagination_ros.training.train import Start
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,7 +27,9 @@ def add_parser(subparsers: Any) -> None:
         'train', help='train a bundle from a recording or from bags; a stopped training goes on')
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        '--data', type=Path, help='folder of a recording, made by `sparse-imagination record`')
+        '--data', type=Path, nargs='+', metavar='FOLDER',
+        help='recordings, made by `sparse-imagination record`; the predictor learns from all of '
+             'them alike, the encoder from the first')
     source.add_argument(
         '--bags', type=Path, nargs='+', help='bags, or folders with bags somewhere inside')
     parser.add_argument('--out', type=Path, required=True, help='folder of the bundle')
@@ -35,6 +39,9 @@ def add_parser(subparsers: Any) -> None:
         '--encoder', default='small',
         help='small: train one as well; the folder of a bundle: take its encoder; or one of '
              'dino_vits16, dinov2_vits14, dinov2_vits14_reg, dinov3_vits16 (default: small)')
+    parser.add_argument(
+        '--refine', type=Path, metavar='BUNDLE',
+        help='train the predictor of this bundle on; its encoder stays as it is')
     parser.add_argument(
         '--weights', type=Path, help='file with the weights of a DINO encoder, where neither '
                                      "torch.hub's nor timm's cache has them")
@@ -61,7 +68,7 @@ def run(args: Namespace) -> int:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(),
                TextColumn('{task.fields[loss]}'))
     with Progress(*columns, console=console) as bar:
-        encoder = _encoder(args.encoder, args.weights)
+        start = _start(args)
         tasks: dict[str, Any] = {}
 
         def show(part: str, done: int, total: int, loss: str = '') -> None:
@@ -74,18 +81,32 @@ def run(args: Namespace) -> int:
 
         if args.bags:
             dataset, found = team.first_alone(
-                lambda: _from_bags(args.bags, settings.bags, encoder, work, show))
+                lambda: _from_bags(args.bags, settings.bags, start.encoder, work, show))
+            datasets = [dataset]
             console.print(_findings(found))
         else:
             from sparse_imagination_ros.training.episodes import dataset_from_recording
-            dataset = team.first_alone(lambda: dataset_from_recording(args.data))
-        bundle = train(settings.train, settings.joint, settings.foresight, dataset, encoder, work,
+            datasets = [team.first_alone(partial(dataset_from_recording, folder))
+                        for folder in args.data]
+        bundle = train(settings.train, settings.joint, settings.foresight, datasets, start, work,
                        report)
     if team.rank == 0:
         bundle.save(args.out)
         print(f'bundle saved to {args.out}; measure it with '
               f'`sparse-imagination evaluate --bundle {args.out}`')
     return 0
+
+
+def _start(args: Namespace) -> 'Start':
+    from sparse_imagination_ros.tokens.encoders import SMALL
+    from sparse_imagination_ros.training.train import Start
+    from sparse_imagination_ros.world_models.bundle import Bundle
+    if args.refine is None:
+        return Start(_encoder(args.encoder, args.weights))
+    if args.encoder != SMALL or args.weights:
+        raise ConfigError('--refine takes the encoder of the bundle, too; leave --encoder out')
+    first = Bundle.load(args.refine)
+    return Start(first.encoder, first.predictor)
 
 
 def _encoder(name: str, weights: Path | None) -> 'Encoder | None':

@@ -136,8 +136,8 @@ class Planner:
     def _search(
         self, now_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
     ) -> Optimum:
-        config, predictors = self._config, self._bundle.predictors
-        memory = remember(predictors, self._context(subset, sent))
+        config, predictor = self._config, self._bundle.predictor
+        memory = remember(predictor, self._context(subset, sent))
         nominal = torch.zeros(config.steps, len(self._scale))
         if self._plan is not None:
             nominal = torch.from_numpy(self._plan.slid(now_s) / self._scale)
@@ -148,7 +148,7 @@ class Planner:
         def costs_of(candidates: Tensor) -> Tensor:
             actions = candidates.clone()
             actions[:, 0] = known * committed + (1 - known) * candidates[:, 0]
-            return imagine(predictors, memory, goal[subset], actions, self._weights)
+            return imagine(predictor, memory, goal[subset], actions, self._weights)
 
         return optimise(nominal, costs_of, config.candidates, config.iterations, self._spread,
                         config.temperature, self._generator)

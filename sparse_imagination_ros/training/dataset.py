@@ -22,6 +22,7 @@ from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.tokens.encoders import Encoder
 from sparse_imagination_ros.tokens.frames import Picture
+from sparse_imagination_ros.world_models.bundle import fingerprint
 
 FACTS, PICTURES, STEPS = 'dataset.json', 'pictures.npy', 'steps.npz'
 # So many pictures are encoded at once; after each such batch an interrupted run goes on.
@@ -141,7 +142,7 @@ def tokens_of(
 
     They are made once for each encoder, by its weights; an interrupted run goes on.
     """
-    path = dataset.folder / f'tokens-{_fingerprint(encoder)}.npy'
+    path = dataset.folder / f'tokens-{_hash_of(encoder)}.npy'
     total = len(dataset.pictures)
     if not path.exists():
         _encode(dataset, encoder, path, report)
@@ -175,12 +176,9 @@ def _batches(first: int, total: int) -> Iterator[range]:
         yield range(start, min(start + ENCODED_TOGETHER, total))
 
 
-def _fingerprint(encoder: Encoder) -> str:
-    digest = hashlib.sha256(repr(encoder.shape).encode())
-    for name, value in encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _hash_of(encoder: Encoder) -> str:
+    whole = repr(encoder.shape) + fingerprint(encoder)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def new_pictures(folder: Path, count: int, size: int) -> Any:

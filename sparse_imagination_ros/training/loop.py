@@ -109,12 +109,7 @@ class Team:
 
 @dataclass(frozen=True)
 class Course:
-    """
-    How a part is trained.
-
-    seed: that of its first step, the next has the next. average: how slowly the averaged weights
-    follow, 0 for no average.
-    """
+    """How a part is trained. average: how slowly the averaged weights follow, 0 for no average."""
 
     part: str
     steps: int
@@ -138,7 +133,7 @@ def run(
         rate = course.learning_rate * _schedule(step, course.steps)
         for group in optimiser.param_groups:
             group['lr'] = rate
-        generator = torch.Generator().manual_seed(course.seed + step)
+        generator = torch.Generator().manual_seed(course.seed * 10_000_000 + step)
         mine, loss = team.share(loss_of(step, generator))
         if not torch.tensor(loss).isfinite():
             raise DataError(

@@ -26,10 +26,10 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 if TYPE_CHECKING:
     from sparse_imagination_ros.imagination.reference import Context
 
-FORMAT = 3
+FORMAT = 2
 MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
-PREDICTOR = 'predictor-{}.safetensors'
+PREDICTOR = 'predictor.safetensors'
 DECODER = 'decoder.safetensors'
 
 Part = TypeVar('Part')
@@ -48,11 +48,7 @@ class Actions:
 
 @dataclass(frozen=True)
 class Manifest:
-    """
-    What a bundle says of itself.
-
-    picture_size: width and height of the camera's pictures; predictors: how many there are.
-    """
+    """What a bundle says of itself. picture_size: width and height of the camera's pictures."""
 
     name: str
     robot: str
@@ -61,7 +57,6 @@ class Manifest:
     actions: Actions
     encoder: EncoderShape
     predictor: PredictorShape
-    predictors: int
     decoder: DecoderShape | None
 
     @property
@@ -76,7 +71,7 @@ class Bundle:
 
     manifest: Manifest
     encoder: Encoder
-    predictors: tuple[SparsePredictor, ...]
+    predictor: SparsePredictor
     decoder: Decoder | None = None
 
     @torch.inference_mode()
@@ -107,7 +102,7 @@ class Bundle:
         some = Context(context.tokens[:, subset], context.actions)
         weights = step_weights(candidates.shape[1], growth)
         return imagine(
-            self.predictors, remember(self.predictors, some), goal[subset], candidates, weights)
+            self.predictor, remember(self.predictor, some), goal[subset], candidates, weights)
 
     def _checked(self, picture: Picture, what: str) -> Picture:
         width, height = self.manifest.picture_size
@@ -130,8 +125,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         checksums = {}
         parts: dict[str, nn.Module | None] = {
-            ENCODER: self.encoder, DECODER: self.decoder,
-            **{PREDICTOR.format(n): each for n, each in enumerate(self.predictors)}}
+            ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
         for file, module in parts.items():
             if module is None:
                 continue
@@ -145,12 +139,12 @@ class Bundle:
         """Read and verify a bundle."""
         manifest, checksums = _read_manifest(folder)
         encoder = make_encoder(manifest.encoder)
-        predictors = tuple(
-            _fill(SparsePredictor(manifest.predictor), folder / PREDICTOR.format(n), checksums)
-            for n in range(manifest.predictors))
+        predictor = SparsePredictor(manifest.predictor)
         decoder = Decoder(manifest.decoder) if manifest.decoder else None
         return Bundle(
-            manifest, _fill(encoder, folder / ENCODER, checksums), predictors,
+            manifest,
+            _fill(encoder, folder / ENCODER, checksums),
+            _fill(predictor, folder / PREDICTOR, checksums),
             decoder and _fill(decoder, folder / DECODER, checksums))
 
 
@@ -196,9 +190,6 @@ def _check_fit(manifest: Manifest, path: Path) -> None:
         raise BundleError(
             f'{path}: action names, limits and predictor.action_size differ in length; '
             'train the bundle again')
-    if manifest.predictors < 1:
-        raise BundleError(
-            f'{path}: `predictors` is {manifest.predictors}; a bundle has at least one')
     if manifest.predictor.token_width != manifest.encoder.width:
         raise BundleError(
             f'{path}: the encoder makes tokens {manifest.encoder.width} wide but the predictor '
@@ -218,6 +209,15 @@ def _fill(module: Module, path: Path, checksums: Mapping[str, str]) -> Module:
         raise BundleError(
             f'{path} does not fit {MANIFEST} ({error}); train the bundle again') from error
     return module.eval().requires_grad_(False)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Return a hash of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _checksum(path: Path) -> str:
