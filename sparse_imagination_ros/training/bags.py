@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.errors import DataError, FrameError
 from sparse_imagination_ros.tokens.frames import decode, Picture
 
-# Not at run time: training on the simulator's recordings needs no bags.
 if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
     from rosbags.interfaces import Connection
