@@ -15,10 +15,19 @@ from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.training.episodes import load_episodes, load_recording
 from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
-from sparse_imagination_ros.training.train import rollout_loss, train, TrainConfig
+from sparse_imagination_ros.training.train import (
+    Recorded,
+    refine,
+    rollout_loss,
+    train,
+    TrainConfig,
+)
+from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
+# Of the robot, step and pictures of the untrained bundle.
+DRIVEN = RecordConfig(episodes=2, steps=10, step_s=0.2, image_size=32)
 TRAIN = TrainConfig(
     encoder_steps=4, predictor_steps=4, encoder_episodes=2, encoder_frames=8, predictor_clips=2)
 
@@ -31,7 +40,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on(data: Path, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None):
-    return train(config, load_recording(data), load_episodes(data), work, report)
+    return train(config, loaded(data), work, report)
+
+
+def loaded(data: Path) -> Recorded:
+    return Recorded(load_recording(data), load_episodes(data))
 
 
 def test_a_recording_holds_frames_actions_and_poses(data):
@@ -50,6 +63,60 @@ def test_the_same_seed_records_the_same(data, tmp_path):
 def test_another_recording_is_not_mixed_in(data):
     with pytest.raises(DataError, match=r'holds another recording'):
         record(replace(RECORD, seed=4), data, lambda done: None)
+
+
+def test_several_processes_record_the_same_as_one(tmp_path):
+    config = build(RecordConfig, {'episodes': 101, 'steps': 4, 'step_s': 0.1}, 'test')
+    done: list[int] = []
+    record(replace(config, processes=1), tmp_path / 'one', done.append)
+    assert done == [100, 101]
+    record(replace(config, processes=2), tmp_path / 'two', lambda done: None)
+    one, two = (load_episodes(tmp_path / name) for name in ('one', 'two'))
+    assert np.array_equal(one.frames, two.frames)
+    assert np.array_equal(one.actions, two.actions)
+
+
+@pytest.fixture(scope='module')
+def driven(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording in which the planner of the untrained bundle drives."""
+    folder = tmp_path_factory.mktemp('data') / 'driven'
+    record(DRIVEN, folder, lambda done: None, untrained)
+    return folder
+
+
+def test_a_planner_drives_within_its_limits_and_the_same_each_time(driven, untrained, tmp_path):
+    assert load_recording(driven).driver == 'untrained'
+    episodes = load_episodes(driven)
+    assert np.abs(episodes.actions).max() <= 1.0 + 1e-6
+    assert np.abs(np.diff(episodes.poses[..., :2], axis=1)).max() > 0.05
+    record(DRIVEN, tmp_path, lambda done: None, untrained)
+    assert np.array_equal(load_episodes(tmp_path).actions, episodes.actions)
+
+
+def test_the_planner_and_the_explorer_do_not_share_a_recording(driven):
+    with pytest.raises(DataError, match=r'holds another recording'):
+        record(DRIVEN, driven, lambda done: None)
+
+
+def test_a_bundle_of_another_robot_does_not_drive(untrained, tmp_path):
+    with pytest.raises(DataError, match=r'drives the omnidirectional robot in steps of 0.2 s'):
+        record(replace(DRIVEN, robot='differential'), tmp_path, lambda done: None, untrained)
+
+
+def test_a_refined_bundle_keeps_its_encoder(driven, untrained, tmp_path):
+    bundle = Bundle.load(untrained)
+    refined = refine(
+        TRAIN, bundle, [loaded(driven), loaded(driven)], tmp_path, lambda progress: None)
+    assert refined.manifest == bundle.manifest
+    for name, value in refined.encoder.state_dict().items():
+        assert torch.equal(value, bundle.encoder.state_dict()[name])
+    assert not torch.equal(
+        refined.predictor.token_out.weight, bundle.predictor.token_out.weight)
+
+
+def test_a_bundle_is_not_refined_on_what_does_not_fit_it(data, untrained, tmp_path):
+    with pytest.raises(DataError, match=r'does not fit bundle `untrained`: it holds .*0.6'):
+        refine(TRAIN, Bundle.load(untrained), [loaded(data)], tmp_path, lambda progress: None)
 
 
 def test_missing_episodes_are_noticed_and_can_be_completed(tmp_path):
@@ -109,7 +176,7 @@ def test_values_that_are_not_finite_are_noticed(data, tmp_path):
     episodes = load_episodes(data)
     episodes.actions[:] = np.nan
     with pytest.raises(DataError, match=r'loss of the encoder is nan at step 1'):
-        train(TRAIN, load_recording(data), episodes, tmp_path, lambda progress: None)
+        train(TRAIN, Recorded(load_recording(data), episodes), tmp_path, lambda progress: None)
 
 
 def test_a_predictor_of_no_change_has_a_rollout_loss_of_one():

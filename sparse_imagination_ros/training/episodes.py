@@ -20,6 +20,8 @@ from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.planning.plan import Array
 from sparse_imagination_ros.tokens.frames import Picture
 
+EXPLORER = 'explorer'
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -35,6 +37,7 @@ class Recording:
     acceleration: tuple[float, ...]
     seed: int
     episodes: int
+    driver: str = EXPLORER
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 """
 Trains a bundle from recorded episodes, in two parts: the encoder, then the sparse predictor.
 
-A stopped training goes on where its last checkpoint was; each step draws from a generator of its
-own, so that a resumed run is the same run.
+Or trains the predictor of a bundle on, with its encoder as it is. A stopped training goes on where
+its last checkpoint was; each step draws from a generator of its own, so that a resumed run is the
+same run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 import json
 from math import cos, pi
@@ -26,7 +27,7 @@ from sparse_imagination_ros.tokens.frames import normalise
 from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.episodes import Episodes, Recording
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
-from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+from sparse_imagination_ros.world_models.bundle import Actions, Bundle, fingerprint, Manifest
 from sparse_imagination_ros.world_models.sparse import (
     PredictorShape,
     SparsePredictor,
@@ -94,33 +95,79 @@ class _Data:
         return self.actions[episode, frame.clamp(max=self.actions.shape[1] - 1)]
 
 
-def train(
-    config: TrainConfig, recording: Recording, episodes: Episodes, work: Path, report: Report,
-) -> Bundle:
+@dataclass(frozen=True)
+class Recorded:
+    """A recording, in memory."""
+
+    recording: Recording
+    episodes: Episodes
+
+
+def train(config: TrainConfig, recorded: Recorded, work: Path, report: Report) -> Bundle:
     """Train a bundle; checkpoints are kept in the folder `work`."""
-    needed = max(config.encoder_frames, ROLLOUT_FRAMES)
-    if episodes.frames.shape[1] < needed:
-        raise DataError(
-            f'episodes of {episodes.frames.shape[1]} frames are too short: {needed} are needed '
-            f'(`encoder_frames` is {config.encoder_frames}); record longer ones')
-    _claim(work, config, recording)
+    _check_length(recorded.episodes, max(config.encoder_frames, ROLLOUT_FRAMES))
+    _claim(work, [asdict(config), asdict(recorded.recording)])
     torch.manual_seed(config.seed)
-    manifest = _manifest(recording)
+    manifest = _manifest(recorded.recording)
     encoder, predictor = SmallEncoder(manifest.encoder), SparsePredictor(manifest.predictor)
-    data = _Data(
-        torch.from_numpy(episodes.frames),
-        torch.from_numpy(episodes.actions / np.array(recording.action_high, np.float32)),
-        torch.from_numpy(episodes.poses))
+    data = _data(recorded)
     _train_encoder(config, encoder, predictor, data, work, report)
     encoder.eval().requires_grad_(False)
-    _train_predictor(config, predictor, data, _encode_all(encoder, data, report), work, report)
+    tokens = _encode_all(encoder, data, report)
+    _train_predictor(config, predictor, [(data, tokens)], work, report)
     return Bundle(manifest, encoder, predictor.eval().requires_grad_(False))
 
 
-def _claim(work: Path, config: TrainConfig, recording: Recording) -> None:
+def refine(
+    config: TrainConfig, bundle: Bundle, recorded: Sequence[Recorded], work: Path,
+    report: Report,
+) -> Bundle:
+    """Train the predictor of a bundle on; each recording gives an equal share of the clips."""
+    for each in recorded:
+        _check_length(each.episodes, ROLLOUT_FRAMES)
+        _check_fit(each.recording, bundle.manifest)
+    _claim(work, [asdict(config), *(asdict(each.recording) for each in recorded),
+                  fingerprint(bundle.encoder), fingerprint(bundle.predictor)])
+    predictor = SparsePredictor(bundle.manifest.predictor)
+    predictor.load_state_dict(bundle.predictor.state_dict())
+    sources = []
+    for each in recorded:
+        data = _data(each)
+        sources.append((data, _encode_all(bundle.encoder, data, report)))
+    _train_predictor(config, predictor, sources, work, report)
+    return Bundle(bundle.manifest, bundle.encoder, predictor.eval().requires_grad_(False))
+
+
+def _check_length(episodes: Episodes, needed: int) -> None:
+    if episodes.frames.shape[1] < needed:
+        raise DataError(
+            f'episodes of {episodes.frames.shape[1]} frames are too short: {needed} are needed; '
+            'record longer ones (`--steps`)')
+
+
+def _check_fit(recording: Recording, manifest: Manifest) -> None:
+    of_recording, of_bundle = (
+        (m.robot, m.step_s, m.picture_size, m.encoder.image_size, m.actions)
+        for m in (_manifest(recording), manifest))
+    if of_recording != of_bundle:
+        raise DataError(
+            f'a recording of the {recording.robot} robot does not fit bundle `{manifest.name}`: '
+            f'it holds {of_recording}, the bundle {of_bundle}; record with the settings of the '
+            'bundle')
+
+
+def _data(recorded: Recorded) -> _Data:
+    episodes = recorded.episodes
+    high = np.array(recorded.recording.action_high, np.float32)
+    return _Data(
+        torch.from_numpy(episodes.frames), torch.from_numpy(episodes.actions / high),
+        torch.from_numpy(episodes.poses))
+
+
+def _claim(work: Path, what: list[Any]) -> None:
     """Keep checkpoints of different trainings apart."""
     work.mkdir(parents=True, exist_ok=True)
-    path, mine = work / 'training.json', json.dumps([asdict(config), asdict(recording)], indent=2)
+    path, mine = work / 'training.json', json.dumps(what, indent=2)
     if path.exists() and path.read_text() != mine:
         raise DataError(
             f'{work} holds checkpoints of a training with other settings or data; '
@@ -175,15 +222,19 @@ def _train_encoder(
 
 
 def _train_predictor(
-    config: TrainConfig, predictor: SparsePredictor, data: _Data, tokens: Tensor,
+    config: TrainConfig, predictor: SparsePredictor, sources: Sequence[tuple[_Data, Tensor]],
     work: Path, report: Report,
 ) -> None:
     """Learn what comes next, on tokens that no longer change."""
 
     def loss_of(step: int, generator: Generator) -> Tensor:
-        episode, frame = data.clips(config.predictor_clips, ROLLOUT_FRAMES, generator)
-        actions = data.actions_after(episode, frame)
-        return rollout_loss(predictor, tokens[episode, frame].float(), actions, generator)
+        seen, actions = [], []
+        for data, tokens in sources:
+            clips = -(-config.predictor_clips // len(sources))
+            episode, frame = data.clips(clips, ROLLOUT_FRAMES, generator)
+            seen.append(tokens[episode, frame].float())
+            actions.append(data.actions_after(episode, frame))
+        return rollout_loss(predictor, torch.cat(seen), torch.cat(actions), generator)
 
     _run('predictor', config.predictor_steps, config, nn.ModuleList([predictor]), loss_of, work,
          report)

@@ -156,6 +156,15 @@ def _fill(module: Module, path: Path, checksums: Mapping[str, str]) -> Module:
     return module.eval().requires_grad_(False)
 
 
+def fingerprint(module: nn.Module) -> str:
+    """Return a hash of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
