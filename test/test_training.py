@@ -19,10 +19,13 @@ from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
-from sparse_imagination_ros.training.train import Start, train, TrainConfig
+from sparse_imagination_ros.training.train import train, TrainConfig
+from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
+# Of the robot, step and pictures of the untrained bundle.
+DRIVEN = RecordConfig(episodes=2, steps=10, step_s=0.2, image_size=32)
 TRAIN = TrainConfig(
     encoder_steps=4, predictor_steps=4, decoder_steps=2, clips=2, width=32, depth=1)
 JOINT = JointConfig(episodes=2, frames=8)
@@ -42,7 +45,7 @@ def dataset(data: Path) -> Dataset:
 
 def train_on(dataset, work: Path, config: TrainConfig = TRAIN, report=lambda progress: None,
              encoder=None):
-    return train(config, JOINT, Foresight(), [dataset], Start(encoder), work, report)
+    return train(config, JOINT, Foresight(), [dataset], encoder, work, report)
 
 
 def test_a_recording_holds_pictures_actions_and_poses(dataset):
@@ -63,6 +66,66 @@ def test_the_same_seed_records_the_same(dataset, tmp_path):
 def test_another_recording_is_not_mixed_in(data):
     with pytest.raises(DataError, match=r'holds another recording'):
         record(replace(RECORD, seed=4), data, lambda done: None)
+
+
+def test_several_processes_record_the_same_as_one(tmp_path):
+    config = build(RecordConfig, {'episodes': 101, 'steps': 4, 'step_s': 0.1}, 'test')
+    done: list[int] = []
+    record(replace(config, processes=1), tmp_path / 'one', done.append)
+    assert done == [100, 101]
+    record(replace(config, processes=2), tmp_path / 'two', lambda done: None)
+    one, two = (dataset_from_recording(tmp_path / name) for name in ('one', 'two'))
+    assert np.array_equal(one.pictures, two.pictures)
+    assert torch.equal(one.actions, two.actions)
+
+
+@pytest.fixture(scope='module')
+def driven(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording in which the planner of the untrained bundle drives."""
+    folder = tmp_path_factory.mktemp('data') / 'driven'
+    record(DRIVEN, folder, lambda done: None, untrained)
+    return folder
+
+
+def test_a_planner_drives_within_its_limits_and_the_same_each_time(driven, untrained, tmp_path):
+    assert load_recording(driven).driver == 'untrained'
+    driving = dataset_from_recording(driven)
+    assert driving.actions.abs().max() <= 1.0 + 1e-6
+    assert driving.sensed[:11, :2].diff(dim=0).abs().max() > 0.05
+    record(DRIVEN, tmp_path, lambda done: None, untrained)
+    assert torch.equal(dataset_from_recording(tmp_path).actions, driving.actions)
+
+
+def test_the_planner_and_the_explorer_do_not_share_a_recording(driven):
+    with pytest.raises(DataError, match=r'holds another recording'):
+        record(DRIVEN, driven, lambda done: None)
+
+
+def test_a_bundle_of_another_robot_does_not_drive(untrained, tmp_path):
+    with pytest.raises(DataError, match=r'drives the omnidirectional robot in steps of 0.2 s'):
+        record(replace(DRIVEN, robot='differential'), tmp_path, lambda done: None, untrained)
+
+
+def test_a_refined_bundle_keeps_its_encoder(driven, untrained, tmp_path):
+    bundle, driving = Bundle.load(untrained), dataset_from_recording(driven)
+    refined = train(TRAIN, JOINT, Foresight(), [driving, driving], bundle, tmp_path,
+                    lambda progress: None)
+    assert refined.manifest.predictor == bundle.manifest.predictor
+    for name, value in refined.encoder.state_dict().items():
+        assert torch.equal(value, bundle.encoder.state_dict()[name])
+    assert not torch.equal(
+        refined.predictor.token_out.weight, bundle.predictor.token_out.weight)
+
+
+def test_a_bundle_is_not_refined_on_what_does_not_fit_it(dataset, untrained, tmp_path):
+    with pytest.raises(DataError, match=r'does not fit bundle `untrained`: it holds .*0.6'):
+        train_on(dataset, tmp_path, encoder=Bundle.load(untrained))
+
+
+def test_datasets_that_differ_are_not_mixed(dataset, driven, tmp_path):
+    with pytest.raises(DataError, match=r'driven/dataset does not go with .*must be the same'):
+        train(TRAIN, JOINT, Foresight(), [dataset, dataset_from_recording(driven)], None, tmp_path,
+              lambda progress: None)
 
 
 def test_missing_episodes_are_noticed_and_can_be_completed(tmp_path):
@@ -133,7 +196,7 @@ def test_episodes_too_short_for_a_clip_are_refused(dataset, tmp_path):
 
 def test_values_that_are_not_finite_are_noticed(dataset, tmp_path):
     broken = replace(dataset, actions=torch.full_like(dataset.actions, torch.nan))
-    with pytest.raises(DataError, match=r'loss of part encoder is nan at step 1'):
+    with pytest.raises(DataError, match=r'loss of the encoder is nan at step 1'):
         train_on(broken, tmp_path)
 
 

@@ -15,6 +15,9 @@ def add_parser(subparsers: Any) -> None:
     parser: ArgumentParser = subparsers.add_parser(
         'record', help='record episodes in the simulator, to train on')
     parser.add_argument('--out', type=Path, required=True, help='folder of the recording')
+    parser.add_argument(
+        '--bundle', type=Path, metavar='FOLDER',
+        help='let the planner of this bundle drive (default: an explorer that knows the map)')
     add_settings(parser, RecordConfig)
     parser.set_defaults(run=run)
 
@@ -27,6 +30,7 @@ def run(args: Namespace) -> int:
     config = read_settings(args, RecordConfig)
     with Progress() as bar:
         task = bar.add_task('episodes', total=config.episodes)
-        record(config, args.out, lambda done: bar.update(task, completed=done))
+        record(config, args.out, lambda done: bar.update(task, completed=done),
+               args.bundle)
     print(f'{config.episodes} episodes of the {config.robot} robot are in {args.out}')
     return 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparse_imagination_ros.training.dataset import Dataset
     from sparse_imagination_ros.training.from_bags import Findings
     from sparse_imagination_ros.training.loop import Progress as Step
-    from sparse_imagination_ros.training.train import Start
+    from sparse_imagination_ros.world_models.bundle import Bundle
 
 
 def add_parser(subparsers: Any) -> None:
@@ -81,7 +81,7 @@ def run(args: Namespace) -> int:
 
         if args.bags:
             dataset, found = team.first_alone(
-                lambda: _from_bags(args.bags, settings.bags, start.encoder, work, show))
+                lambda: _from_bags(args.bags, settings.bags, start, work, show))
             datasets = [dataset]
             console.print(_findings(found))
         else:
@@ -97,16 +97,15 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _start(args: Namespace) -> 'Start':
+def _start(args: Namespace) -> 'Encoder | Bundle | None':
+    """Return what has been trained before."""
     from sparse_imagination_ros.tokens.encoders import SMALL
-    from sparse_imagination_ros.training.train import Start
     from sparse_imagination_ros.world_models.bundle import Bundle
     if args.refine is None:
-        return Start(_encoder(args.encoder, args.weights))
+        return _encoder(args.encoder, args.weights)
     if args.encoder != SMALL or args.weights:
         raise ConfigError('--refine takes the encoder of the bundle, too; leave --encoder out')
-    first = Bundle.load(args.refine)
-    return Start(first.encoder, first.predictor)
+    return Bundle.load(args.refine)
 
 
 def _encoder(name: str, weights: Path | None) -> 'Encoder | None':
@@ -128,11 +127,13 @@ def _encoder(name: str, weights: Path | None) -> 'Encoder | None':
 
 
 def _from_bags(
-    paths: list[Path], config: Any, encoder: 'Encoder | None', work: Path, show: Any,
+    paths: list[Path], config: Any, start: 'Encoder | Bundle | None', work: Path, show: Any,
 ) -> 'tuple[Dataset, list[Findings]]':
     from sparse_imagination_ros.tokens.encoders import EncoderShape
     from sparse_imagination_ros.training.bags import find_bags
     from sparse_imagination_ros.training.from_bags import dataset_from_bags
+    from sparse_imagination_ros.training.train import encoder_of
+    encoder = encoder_of(start)
     size = (encoder.shape if encoder else EncoderShape()).image_size
     return dataset_from_bags(
         find_bags(paths), config, size, work / 'data',

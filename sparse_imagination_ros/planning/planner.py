@@ -3,6 +3,7 @@
 """One cycle: a frame in, a time-stamped plan out. No threads and no clock but the stopwatch."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -70,7 +71,11 @@ class _Seen:
 class Planner:
     """Plans with one bundle toward one goal picture at a time."""
 
-    def __init__(self, bundle: Bundle, config: PlannerConfig) -> None:
+    def __init__(
+        self, bundle: Bundle, config: PlannerConfig,
+        stopwatch: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._stopwatch = stopwatch
         self._bundle, self._config = bundle, config
         manifest = bundle.manifest
         if config.tokens > manifest.total_tokens:
@@ -103,16 +108,16 @@ class Planner:
         """Plan from a frame, and the commands that were sent up to now."""
         if self._goal is None:
             raise PlanningError('there is no goal yet; publish a goal picture')
-        start = perf_counter()
+        start = self._stopwatch()
         self._encodes = 0
         self._see(frame)
-        encoded = perf_counter()
+        encoded = self._stopwatch()
         subset = SUBSETS[self._config.subset](
             self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
         optimum = self._search(frame.stamp_s, self._goal, subset, sent)
         actions = optimum.actions.numpy() * self._scale
         self._plan = Plan(frame.stamp_s, frame.stamp_s, self._step_s, actions)
-        done = perf_counter()
+        done = self._stopwatch()
         # A moving average is enough here: it only shifts the first action.
         self._latency_s += 0.2 * (done - start - self._latency_s)
         return Cycle(

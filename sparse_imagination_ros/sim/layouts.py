@@ -11,6 +11,8 @@ from sparse_imagination_ros.errors import WorldError
 SIZE_M = 3.0
 WALL_M = 0.12
 DOOR_M = 0.7
+# Robots are put at least so far from walls.
+MARGIN_M = 0.05
 # Door positions along the wall are divided into bands; training never sees these.
 DOOR_BANDS = 9
 HELD_OUT_BANDS = (1, 4, 7)
@@ -56,13 +58,26 @@ def draw_layout(seed: int, split: str, robot_radius_m: float, heading_free: bool
     blocks = tuple(
         Rectangle(near, low, far, high) if upright else Rectangle(low, near, high, far)
         for low, high in edges)
-    margin = robot_radius_m + 0.05
-    rooms = [(margin, near - margin), (far + margin, SIZE_M - margin)]
+    rooms = _rooms(near, far, robot_radius_m)
     rng.shuffle(rooms)
-    start, goal = (
-        _draw_pose(rng, across, (margin, SIZE_M - margin), upright, heading_free)
-        for across in rooms)
+    start, goal = (_draw_pose(rng, room, robot_radius_m, upright, heading_free) for room in rooms)
     return Layout(blocks, (wall, door) if upright else (door, wall), start, goal)
+
+
+def draw_place(
+    layout: Layout, rng: np.random.Generator, robot_radius_m: float, heading_free: bool,
+) -> tuple[float, float, float]:
+    """Draw a pose (x, y, heading) in one of the rooms."""
+    block = layout.blocks[0]
+    near, far = (block.left, block.right) if layout.upright else (block.bottom, block.top)
+    room = _rooms(near, far, robot_radius_m)[rng.integers(2)]
+    return _draw_pose(rng, room, robot_radius_m, layout.upright, heading_free)
+
+
+def _rooms(near: float, far: float, robot_radius_m: float) -> list[tuple[float, float]]:
+    """Return where a robot's centre may be on each side of the wall, across it."""
+    margin = robot_radius_m + MARGIN_M
+    return [(margin, near - margin), (far + margin, SIZE_M - margin)]
 
 
 def _door_position(rng: np.random.Generator, split: str) -> float:
@@ -71,9 +86,10 @@ def _door_position(rng: np.random.Generator, split: str) -> float:
 
 
 def _draw_pose(
-    rng: np.random.Generator, across: tuple[float, float], along: tuple[float, float],
+    rng: np.random.Generator, room: tuple[float, float], robot_radius_m: float,
     upright: bool, heading_free: bool,
 ) -> tuple[float, float, float]:
-    a, b = rng.uniform(*across), rng.uniform(*along)
+    margin = robot_radius_m + MARGIN_M
+    a, b = rng.uniform(*room), rng.uniform(margin, SIZE_M - margin)
     heading = rng.uniform(-np.pi, np.pi) if heading_free else 0.0
     return (a, b, heading) if upright else (b, a, heading)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.sim.camera import Camera, CameraConfig
-from sparse_imagination_ros.sim.layouts import draw_layout, Layout
+from sparse_imagination_ros.sim.layouts import draw_layout, draw_place, Layout
 from sparse_imagination_ros.sim.robots import Robot, robot, Vector
 
 PHYSICS_STEP_S = 0.02
@@ -26,8 +26,7 @@ class World:
 
     def reset(self, seed: int, split: str = 'training') -> None:
         """Draw a new layout and put the robot at its start, at rest."""
-        heading_free = self.robot.name == 'differential'
-        self.layout: Layout = draw_layout(seed, split, self.robot.radius_m, heading_free)
+        self.layout: Layout = draw_layout(seed, split, self.robot.radius_m, self._heading_free)
         self.pose: Vector = np.array(self.layout.start)
         self.velocity: Vector = np.zeros(len(self.robot.limit))
         self.time_s = 0.0
@@ -61,12 +60,24 @@ class World:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return what the ceiling camera sees, [H, W, 3] RGB."""
-        return self._camera.picture(self.layout, self.pose, self.robot.radius_m)
+        return self.picture_at(self.pose)
 
     def goal_picture(self) -> NDArray[np.uint8]:
         """Return what the camera will see when the robot is at the goal."""
-        return self._camera.picture(
-            self.layout, np.array(self.layout.goal), self.robot.radius_m)
+        return self.picture_at(np.array(self.layout.goal))
+
+    def picture_at(self, pose: Vector) -> NDArray[np.uint8]:
+        """Return what the camera would see if the robot were there."""
+        return self._camera.picture(self.layout, pose, self.robot.radius_m)
+
+    def draw_place(self, rng: np.random.Generator) -> Vector:
+        """Draw a pose in one of the rooms."""
+        return np.array(
+            draw_place(self.layout, rng, self.robot.radius_m, self._heading_free))
+
+    @property
+    def _heading_free(self) -> bool:
+        return self.robot.name == 'differential'
 
     @property
     def _limit(self) -> Vector:

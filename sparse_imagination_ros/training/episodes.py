@@ -27,6 +27,8 @@ from sparse_imagination_ros.training.dataset import (
 # What the simulator's odometry senses.
 POSE = ('x', 'y', 'heading')
 
+EXPLORER = 'explorer'
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -42,6 +44,7 @@ class Recording:
     acceleration: tuple[float, ...]
     seed: int
     episodes: int
+    driver: str = EXPLORER
 
 
 @dataclass(frozen=True)

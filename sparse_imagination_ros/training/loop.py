@@ -137,7 +137,7 @@ def run(
         mine, loss = team.share(loss_of(step, generator))
         if not torch.tensor(loss).isfinite():
             raise DataError(
-                f'the loss of part {course.part} is {loss} at step {step + 1}: the recording '
+                f'the loss of the {course.part} is {loss} at step {step + 1}: the recording '
                 'holds values that are not finite, or `learning_rate` is too high')
         optimiser.zero_grad()
         mine.backward()  # type: ignore[no-untyped-call]

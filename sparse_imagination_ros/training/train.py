@@ -19,7 +19,7 @@ from torch import Generator, nn
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, SmallEncoder
-from sparse_imagination_ros.training.dataset import Dataset, tokens_of
+from sparse_imagination_ros.training.dataset import Dataset, Facts, tokens_of
 from sparse_imagination_ros.training.joint import JointConfig, train_encoder
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
 from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
@@ -49,40 +49,41 @@ class TrainConfig:
     heads: int = setting(4, 'attention heads of a new predictor', 1, 64)
 
 
-@dataclass(frozen=True)
-class Start:
-    """What has been trained before: nothing, an encoder, or an encoder and its predictor."""
-
-    encoder: Encoder | None = None
-    predictor: SparsePredictor | None = None
+def encoder_of(start: Encoder | Bundle | None) -> Encoder | None:
+    """Return the encoder of what has been trained before."""
+    return start.encoder if isinstance(start, Bundle) else start
 
 
 def train(
     config: TrainConfig, joint: JointConfig, foreseen: Foresight, datasets: Sequence[Dataset],
-    start: Start, work: Path, report: Report,
+    start: Encoder | Bundle | None, work: Path, report: Report,
 ) -> Bundle:
     """
     Train a bundle; checkpoints are kept in the folder `work`.
 
-    Without an encoder the small one is trained first, by `joint`. The predictor learns from all
-    datasets, which count the same; everything else from the first.
+    It starts with nothing, an encoder, or a bundle whose predictor is trained on. Without an
+    encoder the small one is trained first, by `joint`. The predictor learns from all datasets,
+    which count the same; everything else from the first.
     """
     team, dataset = Team.joined(), datasets[0]
     _check_alike(datasets)
-    known = [fingerprint(part) if part else None for part in (start.encoder, start.predictor)]
-    _claim(work, [asdict(config), asdict(joint), asdict(foreseen), *known,
+    known = (encoder_of(start), start.predictor if isinstance(start, Bundle) else None)
+    _claim(work, [asdict(config), asdict(joint), asdict(foreseen),
+                  *(fingerprint(part) if part else None for part in known),
                   *(asdict(each.facts) for each in datasets)], team)
     torch.manual_seed(config.seed)
-    encoder = start.encoder or SmallEncoder(EncoderShape(image_size=dataset.facts.image_size))
-    predictor = start.predictor or SparsePredictor(_shape(config, encoder, dataset))
-    _check_fit(predictor, encoder, dataset)
-    if start.encoder is None:
+    encoder = known[0] or SmallEncoder(EncoderShape(image_size=dataset.facts.image_size))
+    predictor = SparsePredictor(_shape(config, encoder, dataset))
+    if isinstance(start, Bundle):
+        _check_fit(start, dataset)
+        predictor = SparsePredictor(start.manifest.predictor)
+        predictor.load_state_dict(start.predictor.state_dict())
+    if known[0] is None:
         if team.size > 1:
             raise DataError('several processes train a predictor only; name a trained encoder')
         train_encoder(joint, _course(config, 'encoder', config.encoder_steps), encoder, predictor,
                       dataset, foreseen, work, report)
     encoder.eval().requires_grad_(False)
-    predictor.train().requires_grad_(True)
     tokens = [
         team.first_alone(partial(tokens_of, each, encoder, lambda done, total: report(
             Progress('tokens', done, total, 0.0))))
@@ -125,13 +126,15 @@ def _check_alike(datasets: Sequence[Dataset]) -> None:
                 'actions, limits and senses must be the same')
 
 
-def _check_fit(predictor: SparsePredictor, encoder: Encoder, dataset: Dataset) -> None:
-    shape, actions = predictor.shape, len(dataset.facts.action_names)
-    if (shape.token_width, shape.action_size) != (encoder.shape.width, actions):
+def _check_fit(bundle: Bundle, dataset: Dataset) -> None:
+    manifest, facts = bundle.manifest, dataset.facts
+    of_bundle = (manifest.robot, manifest.step_s, manifest.picture_size,
+                 manifest.encoder.image_size, manifest.actions)
+    of_data = (facts.robot, facts.step_s, facts.picture_size, facts.image_size, _actions(facts))
+    if of_data != of_bundle:
         raise DataError(
-            f'the predictor takes tokens {shape.token_width} wide and {shape.action_size} '
-            f'actions; {dataset.folder} has {actions}, and its encoder tokens '
-            f'{encoder.shape.width} wide')
+            f'{dataset.folder} does not fit bundle `{manifest.name}`: it holds {of_data}, the '
+            f'bundle {of_bundle}; record with the settings of the bundle')
 
 
 def _claim(work: Path, what: object, team: Team) -> None:
@@ -157,9 +160,10 @@ def _manifest(
 ) -> Manifest:
     facts = dataset.facts
     return Manifest(
-        name=f'rooms-{facts.robot}', robot=facts.robot, step_s=facts.step_s,
-        picture_size=facts.picture_size,
-        actions=Actions(
-            facts.action_names, facts.action_low, facts.action_high, facts.acceleration),
-        encoder=encoder.shape, predictor=predictor.shape,
-        decoder=decoder.shape if decoder else None)
+        name=facts.robot, robot=facts.robot, step_s=facts.step_s,
+        picture_size=facts.picture_size, actions=_actions(facts), encoder=encoder.shape,
+        predictor=predictor.shape, decoder=decoder.shape if decoder else None)
+
+
+def _actions(facts: Facts) -> Actions:
+    return Actions(facts.action_names, facts.action_low, facts.action_high, facts.acceleration)
