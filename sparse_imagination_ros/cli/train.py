@@ -74,7 +74,7 @@ def run(args: Namespace) -> int:
         def show(part: str, done: int, total: int, loss: str = '') -> None:
             if part not in tasks:
                 tasks[part] = bar.add_task(part, total=total, loss=loss)
-            bar.update(tasks[part], completed=done, loss=loss)
+            bar.update(tasks[part], total=total, completed=done, loss=loss)
 
         def report(step: 'Step') -> None:
             show(step.part, step.step, step.steps, f'loss {step.loss:.4f}' if step.loss else '')
