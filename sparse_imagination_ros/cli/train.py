@@ -51,7 +51,8 @@ def run(args: Namespace) -> int:
             if progress.part not in tasks:
                 tasks[progress.part] = bar.add_task(
                     progress.part, total=progress.steps, loss=progress.loss)
-            bar.update(tasks[progress.part], completed=progress.step, loss=progress.loss)
+            bar.update(tasks[progress.part], total=progress.steps, completed=progress.step,
+                       loss=progress.loss)
 
         if first is None:
             bundle = training.train(config, recorded[0], work, report)
