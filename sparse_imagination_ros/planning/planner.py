@@ -28,7 +28,7 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 class PlannerConfig:
     """The effort of a cycle, and how candidates are drawn and weighed."""
 
-    tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
+    tokens: int = setting(4, 'tokens of a frame that are imagined', 1, 4096)
     subset: str = setting(
         'random', 'how they are chosen in each cycle', choices=tuple(SUBSETS))
     candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
@@ -41,7 +41,7 @@ class PlannerConfig:
     bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
     temperature: float = setting(
         0.01, 'how much worse candidates count, of the spread of costs', 0.001, 10.0)
-    growth: float = setting(1.5, 'how much more each later step counts than the one before',
+    growth: float = setting(3.0, 'how much more each later step counts than the one before',
                             1.0, 10.0)
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
 
