@@ -18,6 +18,8 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 
 # Few, since more episodes teach more than better plans do.
 TOKENS = 4
+# Low, so that it is in a hurry: such a planner runs against more walls.
+GROWTH = 1.5
 ARRIVED_M = 0.25
 # A goal that is not reached is given up after so many steps, at least and below.
 PATIENCE = (6, 13)
@@ -31,7 +33,8 @@ class PlannerDriver:
         self._rng = np.random.default_rng(seed)
         # A world that waits for its plans, and a recording that is the same each time.
         self._planner = Planner(
-            bundle, PlannerConfig(tokens=TOKENS, seed=seed % 2**31), stopwatch=lambda: 0.0)
+            bundle, PlannerConfig(tokens=TOKENS, growth=GROWTH, seed=seed % 2**31),
+            stopwatch=lambda: 0.0)
         self._sent = CommandHistory(len(world.robot.limit), HISTORY_S)
         self._limit = np.array(world.robot.limit)
         self._steps_left = 0
