@@ -85,7 +85,7 @@ class Bundle:
     @torch.inference_mode()
     def costs(
         self, context: 'Context', goal: Tensor, candidates: Tensor, subset: Tensor | None = None,
-        growth: float = 1.5,
+        growth: float = 3.0,
     ) -> Tensor:
         """
         Imagine candidates and return how far from the goal each leads, [N].
