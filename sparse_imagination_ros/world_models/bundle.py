@@ -135,8 +135,9 @@ class Bundle:
         (folder / MANIFEST).write_text(yaml.safe_dump(values, sort_keys=False))
 
     @staticmethod
-    def load(folder: Path) -> 'Bundle':
+    def load(folder: Path | str) -> 'Bundle':
         """Read and verify a bundle."""
+        folder = Path(folder)
         manifest, checksums = _read_manifest(folder)
         encoder = make_encoder(manifest.encoder)
         predictor = SparsePredictor(manifest.predictor)
