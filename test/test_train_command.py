@@ -97,12 +97,22 @@ def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untraine
     (['--set', 'train.clips=0'], r'`train.clips` is 0; allowed range is [1, 4096]'),
     (['--set', 'trian.clips=1'], 'no part `trian`'),
     (['--set', 'clips'], 'PART.NAME=VALUE'),
+    (['--set', 'train.clips=['], 'the value cannot be read'),
     (['--config', '/nowhere.yaml'], '/nowhere.yaml cannot be read'),
     (['--weights', 'w.pth'], '--weights are those of a DINO encoder'),
 ])
 def test_what_is_wrong_with_the_settings_is_said(options, message, folder, untrained, capsys):
     assert main(command(folder, untrained, options)) == FAILED
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('spoil', [lambda b: b[:len(b) // 2], lambda b: b'', lambda b: b'x' + b])
+def test_a_damaged_checkpoint_is_named(spoil, folder, untrained, capsys):
+    assert main(command(folder, untrained)) == 0
+    checkpoint = folder / 'bundle.work' / 'predictor.pt'
+    checkpoint.write_bytes(spoil(checkpoint.read_bytes()))
+    assert main(command(folder, untrained)) == FAILED
+    assert 'predictor.pt is damaged' in ' '.join(capsys.readouterr().err.split())
 
 
 def test_a_file_of_settings_is_read_and_single_words_win(folder, untrained):

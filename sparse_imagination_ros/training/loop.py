@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import cos, pi
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import torch
@@ -181,11 +182,17 @@ def _resume(
 ) -> int:
     if not path.exists():
         return 0
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    modules.load_state_dict(state['modules'])
-    optimiser.load_state_dict(state['optimiser'])
-    average.update(state['average'])
-    return int(state['step'])
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        modules.load_state_dict(state['modules'])
+        optimiser.load_state_dict(state['optimiser'])
+        average.update(state['average'])
+        return int(state['step'])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError,
+            UnpicklingError) as error:
+        raise DataError(
+            f'{path} is damaged ({type(error).__name__}: {error}); delete it, and this '
+            'part of the training begins again') from error
 
 
 def _rewind(curve: Path, done: int) -> None:

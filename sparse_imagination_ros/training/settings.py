@@ -38,7 +38,10 @@ def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
         part, dot, setting = name.partition('.')
         if not equals or not dot:
             raise ConfigError(f'--set {word} is not of the form PART.NAME=VALUE')
-        values.setdefault(part, {})[setting] = yaml.safe_load(value)
+        try:
+            values.setdefault(part, {})[setting] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f'--set {word}: the value cannot be read ({error})') from error
     for part in values:
         if part not in PARTS:
             raise ConfigError(
