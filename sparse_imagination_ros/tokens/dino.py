@@ -62,7 +62,7 @@ class DinoEncoder(Encoder):
 
     def __init__(self, shape: EncoderShape) -> None:
         super().__init__(shape)
-        self.vit = _timm().create_model(
+        self.vit = import_timm().create_model(
             DINO[shape.name].timm_name, pretrained=False, num_classes=0,
             img_size=shape.image_size)
 
@@ -104,7 +104,7 @@ def pretrained_dino(shape: EncoderShape, weights: Path | None = None) -> DinoEnc
         if file is None:
             _fetch(family)
             file = next(_found(family))
-        timm = _timm()
+        timm = import_timm()
         state = timm.models.load_state_dict(str(file))
         if 'pos_embed' in state and family.hub_offset is not None:
             state['pos_embed'] = _stretched(state['pos_embed'], shape.grid, family.hub_offset)
@@ -160,7 +160,7 @@ def _stretched(positions: Tensor, grid: int, offset: float) -> Tensor:
     return torch.cat([positions[:, :1], patches.flatten(2).transpose(1, 2)], 1)
 
 
-def _timm() -> Any:
+def import_timm() -> Any:
     """Import timm, also beside a torchvision that was compiled for another PyTorch."""
     try:
         import torchvision  # noqa: F401
