@@ -42,7 +42,7 @@ def test_rollouts_and_costs_are_those_of_the_official_code(release: str, kind: s
     kept = expected['kept'] if kind == 'sparse' else torch.arange(len(expected['tokens']))
     frames, costs = rolled_out(predictor, expected, kept)
     visual, proprio = frames.split(
-        [predictor.shape.visual_width, predictor.shape.proprio_width], -1)
+        [predictor.shape.token_width, predictor.shape.proprio_width], -1)
     torch.testing.assert_close(visual, expected[f'{kind}_visual'], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(
         proprio[:, :, 0], expected[f'{kind}_proprio'], atol=1e-4, rtol=1e-4)

@@ -51,7 +51,7 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
     shape = predictor.shape
     release = 'DINO-WM (dense)' if shape.patches else 'Sparse Imagination (any subset of tokens)'
     return [('checkpoint', f'{release}, read without running anything in it'),
-            ('tokens', f'{shape.patches or "any number"} of width {shape.visual_width}'),
+            ('tokens', f'{shape.patches or "any number"} of width {shape.token_width}'),
             ('proprioception', f'{shape.proprio_size} numbers'),
             ('action', f'{shape.action_size} numbers in a model step'),
             ('context', f'{shape.window} frames'),
