@@ -4,7 +4,10 @@
 
 from collections.abc import Mapping
 from dataclasses import field, fields, MISSING
+from pathlib import Path
 from typing import Any, get_args, get_origin, TypeVar
+
+import yaml
 
 from sparse_imagination_ros.errors import ConfigError
 
@@ -15,7 +18,11 @@ def setting(
     default: Any, meaning: str, low: float | None = None, high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Declare one field of a config dataclass: default, meaning, closed range or choices."""
+    """
+    Declare one field of a config dataclass: default, meaning, closed range or choices.
+
+    A field whose default is MISSING must be given.
+    """
     return field(
         default=default,
         metadata={'meaning': meaning, 'low': low, 'high': high, 'choices': choices})
@@ -25,10 +32,12 @@ def build(
     kind: type[Config], values: Mapping[str, Any], where: str, prefix: str = '',
 ) -> Config:
     """
-    Build a validated config from a mapping.
+    Build a validated config from a mapping; its lists become tuples.
 
     In error messages `where` names the source, and `prefix` stands before each setting's name.
     """
+    values = {name: tuple(value) if isinstance(value, list) else value
+              for name, value in values.items()}
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for name in values:
         if name not in known:
@@ -41,6 +50,17 @@ def build(
         elif f.default is MISSING and f.default_factory is MISSING:
             raise ConfigError(f'{where}: setting `{prefix}{name}` is missing')
     return kind(**values)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds names with values."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path} cannot be read ({error})') from error
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path} does not hold settings, as `name: value`')
+    return values
 
 
 def _check(declared: Any, value: Any, where: str, prefix: str) -> None:

@@ -5,7 +5,6 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import inf
 from time import perf_counter
 
@@ -183,12 +182,10 @@ class Planner:
             if abs(nearest.stamp_s - wanted_s) > self._step_s / 4:
                 break
             between_s = chosen[0].stamp_s - nearest.stamp_s
-            edges = np.linspace(
-                nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip + 1)
+            means = sent.means(nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip)
             # A longer or shorter interval moves the robot more or less than a model step.
-            stretch = between_s / self._step_s
-            actions.insert(0, torch.from_numpy(np.concatenate([
-                sent.mean(*edge) * stretch / self._scale for edge in pairwise(edges.tolist())])))
+            means *= between_s / self._step_s
+            actions.insert(0, torch.from_numpy(means / self._scale).flatten())
             chosen.insert(0, nearest)
         return Context(
             torch.stack([seen.tokens[subset] for seen in chosen]),

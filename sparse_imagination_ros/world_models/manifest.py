@@ -4,8 +4,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
@@ -21,8 +22,6 @@ MANIFEST = 'manifest.yaml'
 # What the predictor's part is read as.
 FAMILIES: dict[str, type[PredictorShape] | type[OfficialShape]] = {
     'sparse': PredictorShape, 'official': OfficialShape}
-
-Part = TypeVar('Part')
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
         parts: dict[str, type] = {
             'actions': Actions, 'encoder': EncoderShape, 'predictor': FAMILIES[family]}
         for name, kind in parts.items():
-            values[name] = _part(kind, values[name], f'{path}: {name}')
+            values[name] = build(kind, values[name], f'{path}: {name}')
         if values.get('decoder') is not None:
-            values['decoder'] = _part(DecoderShape, values['decoder'], f'{path}: decoder')
-        manifest = _part(Manifest, values, str(path))
+            values['decoder'] = build(DecoderShape, values['decoder'], f'{path}: decoder')
+        manifest = build(Manifest, values, str(path))
     except ConfigError as error:
         raise BundleError(str(error)) from error
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -143,13 +142,10 @@ def check_fit(manifest: Manifest, where: str) -> None:
         if len(values) != length:
             raise BundleError(f'{where}: {name} holds {len(values)} values, not {length}')
     # Written so that a NaN is refused, too.
-    if not all(std > 0 for std in (*predictor.action_std, *predictor.proprio_std)):
+    if not all(0 < std < inf for std in (*predictor.action_std, *predictor.proprio_std)):
         raise BundleError(f'{where}: a standard deviation is not above 0')
-
-
-def _part(kind: type[Part], values: Mapping[str, Any], where: str) -> Part:
-    return build(
-        kind, {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, where)
+    if not all(map(isfinite, (*predictor.action_mean, *predictor.proprio_mean))):
+        raise BundleError(f'{where}: a mean is not a number')
 
 
 def _plain(values: Any) -> Any:
