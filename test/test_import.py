@@ -3,9 +3,10 @@
 """A checkpoint of an official release becomes a bundle that plans, or nothing is written."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
+import re
 
 import numpy as np
 from official_maker import write_call, write_checkpoint
@@ -135,6 +136,12 @@ def test_an_imported_bundle_normalises_as_the_training_did(
         observed(goal, goal_proprio),
         (commands / torch.tensor(facts.command_high)).flatten(-2), growth=inf)
     torch.testing.assert_close(costs, normal, atol=1e-4, rtol=1e-4)
+
+
+def test_the_example_in_the_docs_says_all() -> None:
+    page = (Path(__file__).parent.parent / 'docs' / 'import.md').read_text()
+    example = re.findall(r'```yaml\n(.*?)```', page, re.DOTALL)[0]
+    assert set(yaml.safe_load(example)) == {fact.name for fact in fields(ImportFacts)}
 
 
 def test_pictures_are_brought_to_the_pixels_of_the_releases(imported: Path, dense: Bundle) -> None:

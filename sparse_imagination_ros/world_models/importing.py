@@ -39,7 +39,7 @@ class ImportFacts:
     """What a checkpoint does not say of the model, and of the robot that it is to drive."""
 
     robot: str = setting(MISSING, 'name of the robot')
-    step_s: float = setting(MISSING, 'length of a model step, seconds', 0.02, 60.0)
+    step_s: float = setting(MISSING, 'length of a model step, seconds', 0.02, 2.0)
     frameskip: int = setting(MISSING, 'commands in a model step', 1, 1000)
     picture_size: tuple[int, int] = setting(
         MISSING, 'width and height of the camera pictures, which must be square')
