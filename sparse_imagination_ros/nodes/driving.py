@@ -129,6 +129,8 @@ class Driving:
     def rest(self) -> None:
         """Bring the robot to rest."""
         self._active = False
+        # Nothing is read while it rests.
+        self._problems.pop('bad senses', None)
         self.worker.rest()
 
     def close(self) -> None:
