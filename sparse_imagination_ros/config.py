@@ -4,7 +4,10 @@
 
 from collections.abc import Mapping
 from dataclasses import field, fields, MISSING
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, get_args, get_origin, TypeVar
+
+import yaml
 
 from sparse_imagination_ros.errors import ConfigError
 
@@ -15,7 +18,11 @@ def setting(
     default: Any, meaning: str, low: float | None = None, high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Declare one field of a config dataclass: default, meaning, closed range or choices."""
+    """
+    Declare one field of a config dataclass: default, meaning, closed range or choices.
+
+    A field whose default is MISSING must be given.
+    """
     return field(
         default=default,
         metadata={'meaning': meaning, 'low': low, 'high': high, 'choices': choices})
@@ -25,10 +32,12 @@ def build(
     kind: type[Config], values: Mapping[str, Any], where: str, prefix: str = '',
 ) -> Config:
     """
-    Build a validated config from a mapping.
+    Build a validated config from a mapping; its lists become tuples.
 
     In error messages `where` names the source, and `prefix` stands before each setting's name.
     """
+    values = {name: tuple(value) if isinstance(value, list) else value
+              for name, value in values.items()}
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for name in values:
         if name not in known:
@@ -43,17 +52,23 @@ def build(
     return kind(**values)
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds names with values."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path} cannot be read ({error})') from error
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path} does not hold settings, as `name: value`')
+    return values
+
+
 def _check(declared: Any, value: Any, where: str, prefix: str) -> None:
-    name, default = prefix + declared.name, declared.default
-    if default is not MISSING:
-        expected = type(default)
-        fits = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)
-        if expected is float and isinstance(value, int) and not isinstance(value, bool):
-            fits = True
-        if not fits:
-            raise ConfigError(
-                f'{where}: `{name}` is {value!r} ({type(value).__name__}); '
-                f'expected a {expected.__name__}')
+    name = prefix + declared.name
+    if not _fits(value, declared.type):
+        raise ConfigError(
+            f'{where}: `{name}` is {value!r} ({type(value).__name__}); '
+            f'expected a {_called(declared.type)}')
     low, high = declared.metadata.get('low'), declared.metadata.get('high')
     # Written so that a NaN is refused, too.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
@@ -63,3 +78,25 @@ def _check(declared: Any, value: Any, where: str, prefix: str) -> None:
     choices = declared.metadata.get('choices')
     if choices and value not in choices:
         raise ConfigError(f'{where}: `{name}` is {value!r}; allowed: {", ".join(choices)}')
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value is of a type; whole numbers are numbers, truth values are not."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, tuple):
+            return False
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _called(kind: Any) -> str:
+    if get_origin(kind) is not tuple:
+        return str(getattr(kind, '__name__', kind))
+    first, *others = get_args(kind)
+    count = '' if Ellipsis in others else f' of length {1 + len(others)}'
+    return f'list of {first.__name__}{count}'

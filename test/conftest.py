@@ -25,7 +25,8 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from sparse_imagination_ros.sim.robots import robot
     from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
-    from sparse_imagination_ros.world_models.bundle import Actions, Bundle, Manifest
+    from sparse_imagination_ros.world_models.bundle import Bundle
+    from sparse_imagination_ros.world_models.manifest import Actions, Manifest
     from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
     torch.manual_seed(0)

@@ -36,6 +36,12 @@ def test_it_comes_back_as_it_was_saved(folder, tmp_path):
     assert torch.equal(again.encoder(picture), bundle.encoder(picture))
 
 
+def test_one_of_before_there_were_families_is_ours(folder):
+    manifest = Bundle.load(folder).manifest
+    edit(folder, lambda v: [v.pop(name) for name in ('family', 'frameskip', 'senses')])
+    assert Bundle.load(folder).manifest == manifest
+
+
 def test_a_missing_folder_is_named_with_the_way_to_make_one(tmp_path):
     with pytest.raises(BundleError, match=r'nowhere.*sparse-imagination train'):
         Bundle.load(tmp_path / 'nowhere')
@@ -63,6 +69,10 @@ def test_a_missing_weight_file_is_named(folder):
     (lambda v: v['encoder'].update(grid='many'), 'grid.*expected a int'),
     (lambda v: v['encoder'].update(width=64), 'tokens 64 wide.*takes 32'),
     (lambda v: v['actions'].update(high=[1.0]), 'differ in length'),
+    (lambda v: v['actions'].update(high=['far', 1.0]), 'high.*expected a list of float'),
+    (lambda v: v.update(picture_size=[224]), 'picture_size.*list of int of length 2'),
+    (lambda v: v.update(family='dreamer'), '`family` is .dreamer.; .*reads sparse, official'),
+    (lambda v: v.update(frameskip=3), 'takes 2 numbers in a model step, not 2 .* frameskip 3'),
     (lambda v: v['predictor'].update(depth=2), 'does not fit'),
 ])
 def test_a_manifest_that_does_not_fit_says_where(folder, change, message):

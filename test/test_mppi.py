@@ -70,3 +70,9 @@ def test_the_same_seed_finds_the_same():
 def test_later_steps_count_more():
     made = step_weights(4, 2.0)
     torch.testing.assert_close(made, torch.tensor([1.0, 2, 4, 8]) / 15)
+
+
+def test_only_the_last_step_counts_if_growth_is_infinite():
+    assert step_weights(3, float('inf')).tolist() == [0, 0, 1]
+    assert step_weights(1, float('inf')).tolist() == [1]
+    assert step_weights(100, 1e30)[-1] == 1

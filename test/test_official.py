@@ -5,9 +5,9 @@
 from pathlib import Path
 import pickle
 import sys
-import zipfile
 
 import numpy as np
+from official_maker import write_call, write_pickle
 import pytest
 import torch
 
@@ -42,21 +42,11 @@ def test_rollouts_and_costs_are_those_of_the_official_code(release: str, kind: s
     kept = expected['kept'] if kind == 'sparse' else torch.arange(len(expected['tokens']))
     frames, costs = rolled_out(predictor, expected, kept)
     visual, proprio = frames.split(
-        [predictor.shape.visual_width, predictor.shape.proprio_width], -1)
+        [predictor.shape.token_width, predictor.shape.proprio_width], -1)
     torch.testing.assert_close(visual, expected[f'{kind}_visual'], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(
         proprio[:, :, 0], expected[f'{kind}_proprio'], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(costs, expected[f'{kind}_cost'], atol=1e-4, rtol=1e-4)
-
-
-def write_pickle(path: Path, instructions: bytes) -> None:
-    """Write a checkpoint whose pickle consists of these instructions."""
-    torch.save({}, path)
-    with zipfile.ZipFile(path) as whole:
-        entries = {name: whole.read(name) for name in whole.namelist()}
-    with zipfile.ZipFile(path, 'w') as changed:
-        for name, content in entries.items():
-            changed.writestr(name, instructions if name.endswith('data.pkl') else content)
 
 
 @pytest.mark.parametrize(('module', 'name'), [
@@ -72,13 +62,7 @@ def test_a_checkpoint_that_would_run_a_command_is_refused_by_name(
     module: str, name: str, tmp_path: Path,
 ) -> None:
     witness, path = tmp_path / 'ran', tmp_path / 'model.pth'
-    command = f'touch {witness}'
-    call = pickle.PROTO + bytes([4])
-    for text in (module, name):
-        call += pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode()
-    call += pickle.STACK_GLOBAL
-    call += pickle.BINUNICODE + len(command).to_bytes(4, 'little') + command.encode()
-    write_pickle(path, call + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP)
+    write_call(path, module, name, f'touch {witness}')
     with pytest.raises(CheckpointError, match=rf'`{module}.{name}`.*Nothing of it was run'):
         read_official(path)
     assert not witness.exists()

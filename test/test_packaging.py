@@ -26,11 +26,11 @@ ROSDEP_KEYS = {
 }
 NOT_DECLARED = {
     'builtin_interfaces',  # comes with every message package
-    'huggingface_hub',  # optional, as timm and torchvision
+    'huggingface_hub',  # comes with timm
     'rosbags',  # optional
     'safetensors',  # has no rosdep key
-    'timm',
-    'torchvision',
+    'timm',  # optional
+    'torchvision',  # comes with timm
 }
 
 

@@ -43,6 +43,13 @@ def test_nothing_was_commanded_before_the_first_command():
     assert sent.mean(0.5, 1.5) == 1
 
 
+def test_an_interval_can_be_averaged_in_parts():
+    sent = CommandHistory(1, span_s=5.0)
+    sent.add(1.0, np.float32([2]))
+    sent.add(1.75, np.float32([4]))
+    assert sent.means(1.0, 2.0, 2).tolist() == [[2], [3]]
+
+
 def test_commands_older_than_the_span_are_forgotten_but_not_the_one_that_still_acts():
     sent = CommandHistory(1, span_s=1.0)
     for second in range(100):

@@ -3,22 +3,27 @@
 """The planner as a managed node, over ROS; the test is its camera."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 import shutil
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import Graph, own_graph
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, JointState
+import torch
 
 from sparse_imagination_ros.nodes.messages import image_from, readings, values_from
 from sparse_imagination_ros.sim.robots import robot
 from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.official import OfficialPredictor, OfficialShape
 
 pytestmark = pytest.mark.ros
 
@@ -287,3 +292,61 @@ def test_a_clock_that_stops_cannot_keep_the_robot_driving(
     stage.camera_off()
     stage.wait_until_it_stands()
     assert stage.commands, 'the command timer does not need /clock'
+
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture
+def sensing(untrained: Path, tmp_path: Path) -> Path:
+    """Return a bundle as those that are imported: its predictor takes what is sensed."""
+    torch.manual_seed(0)
+    bundle = Bundle.load(untrained)
+    predictor = OfficialPredictor(OfficialShape(
+        token_width=32, proprio_size=2, proprio_width=4, action_size=4, action_width=4, depth=1,
+        heads=2, head_width=8, hidden_width=32, window=3, patches=0, action_mean=(0.0, 0.0),
+        action_std=(0.5, 0.5), proprio_mean=(0.0, 0.0), proprio_std=(1.0, 1.0),
+        proprio_weight=1.0))
+    manifest = replace(
+        bundle.manifest, predictor=predictor.shape, frameskip=2,
+        senses=('pose.pose.position.x', 'pose.pose.position.y'))
+    replace(bundle, manifest=manifest, predictor=predictor).save(tmp_path / 'sensing')
+    return tmp_path / 'sensing'
+
+
+def test_a_bundle_that_takes_what_is_sensed_drives_when_it_hears_it(
+    graph: Graph, stage: Stage, sensing: Path,
+) -> None:
+    sensed = graph.node.create_publisher(Odometry, 'sensed', 1)
+    there = graph.node.create_publisher(Odometry, 'goal_sensed', LATCHED)
+    timer = graph.node.create_timer(0.1, lambda: sensed.publish(Odometry()))
+    graph.start('planner_node', bundle=str(sensing), autostart=True)
+    stage.show_goal()
+    graph.wait_for_status('planner_node', 'and what is sensed there on /goal_sensed')
+    stage.wait_until_it_stands()
+    there.publish(Odometry())
+    stage.wait_until_it_drives()
+    graph.wait_for_status('planner_node', 'driving')
+    timer.cancel()
+    status = graph.wait_for_status('planner_node', 'bad senses: nothing on /sensed for 0.5 s')
+    assert status.level == DiagnosticStatus.ERROR and 'pose.pose.position.x' in status.message
+    stage.wait_until_it_stands()
+    timer.reset()
+    stage.wait_until_it_drives()
+    stage.show_goal()
+    stage.wait_until_it_stands()
+    graph.wait_for_status('planner_node', 'no goal')
+    there.publish(Odometry())
+    stage.wait_until_it_drives()
+    assert 'Traceback' not in graph.log('planner_node')
+
+
+def test_a_message_without_what_is_to_be_sensed_is_named(
+    graph: Graph, stage: Stage, sensing: Path,
+) -> None:
+    graph.node.create_publisher(JointState, 'goal_sensed', LATCHED).publish(JointState())
+    stage.show_goal()
+    graph.start(
+        'planner_node', bundle=str(sensing), sensed_type='joint_state', autostart=True)
+    graph.wait_for_status(
+        'planner_node', '/goal_sensed: a JointState without `pose.pose.position.x`')

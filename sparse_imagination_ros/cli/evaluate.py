@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sparse_imagination_ros.errors import WorldError
+
 if TYPE_CHECKING:
     from sparse_imagination_ros.evaluation.closed_loop import Episode, Score
 
@@ -57,11 +59,16 @@ def run(args: argparse.Namespace) -> int:
     from sparse_imagination_ros.evaluation.closed_loop import evaluate, LoopConfig, SPLIT
     from sparse_imagination_ros.evaluation.versions import versions
     from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+    from sparse_imagination_ros.sim.robots import ROBOTS
     from sparse_imagination_ros.world_models.bundle import Bundle
 
     torch.set_num_threads(args.threads)
     console = Console()
     bundle = Bundle.load(args.bundle)
+    if bundle.manifest.robot not in ROBOTS:
+        raise WorldError(
+            f'bundle `{bundle.manifest.name}` drives the robot `{bundle.manifest.robot}`, which '
+            f'the simulator does not have; it has {", ".join(ROBOTS)}')
     seeds = range(args.seed, args.seed + args.episodes)
     limits = {} if args.time_limit is None else {'time_limit_s': args.time_limit}
     loop = build(LoopConfig, limits, '--time-limit')

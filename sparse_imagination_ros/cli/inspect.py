@@ -9,6 +9,8 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from sparse_imagination_ros.world_models.official import OfficialShape
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
@@ -30,16 +32,23 @@ def run(args: Namespace) -> int:
 
 def _bundle(folder: Path) -> list[tuple[str, str]]:
     from sparse_imagination_ros.world_models.bundle import Bundle
+    from sparse_imagination_ros.world_models.official import OfficialShape
     bundle = Bundle.load(folder)
     manifest = bundle.manifest
+    predictor = manifest.predictor
     lines = [('bundle', f'{manifest.name} ({folder}; checksums are right)'),
              ('robot', manifest.robot),
              ('camera', '{} x {} pixels'.format(*manifest.picture_size)),
              ('tokens', f'{manifest.total_tokens} of width {manifest.encoder.width}, '
                         f'{manifest.encoder.grid} x {manifest.encoder.grid}'),
-             ('model step', f'{manifest.step_s} s, context of {manifest.predictor.window} frames'),
+             ('model step', f'{manifest.step_s} s, {manifest.frameskip} commands long, '
+                            f'context of {predictor.window} frames'),
              ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
-             ('predictor', _parameters(bundle.predictor))]
+             ('predictor', f'{manifest.family}, {_parameters(bundle.predictor)}')]
+    if isinstance(predictor, OfficialShape):
+        lines += [('release', _release(predictor)),
+                  ('proprioception', f'{", ".join(manifest.senses)}; its weight in the cost is '
+                                     f'{predictor.proprio_weight}')]
     for name, low, high, acceleration in zip(*vars(manifest.actions).values(), strict=True):
         lines.append((name, f'{low} .. {high}, at most {acceleration} per second of change'))
     return lines
@@ -49,15 +58,19 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
     from sparse_imagination_ros.world_models.official import read_official
     predictor = read_official(path)
     shape = predictor.shape
-    release = 'DINO-WM (dense)' if shape.patches else 'Sparse Imagination (any subset of tokens)'
-    return [('checkpoint', f'{release}, read without running anything in it'),
-            ('tokens', f'{shape.patches or "any number"} of width {shape.visual_width}'),
+    return [('checkpoint', f'{_release(shape)}, read without running anything in it'),
+            ('tokens', f'{shape.patches or "any number"} of width {shape.token_width}'),
             ('proprioception', f'{shape.proprio_size} numbers'),
             ('action', f'{shape.action_size} numbers in a model step'),
             ('context', f'{shape.window} frames'),
             ('predictor', f'{_parameters(predictor)}, {shape.depth} blocks of width '
                           f'{shape.width}'),
-            ('not in the file', 'the encoder, and how actions and proprioception are normalised')]
+            ('not in the file', 'the encoder, and how actions and proprioception are normalised; '
+                                '`sparse-imagination import` asks for it')]
+
+
+def _release(shape: 'OfficialShape') -> str:
+    return 'DINO-WM (dense)' if shape.patches else 'Sparse Imagination (any subset of tokens)'
 
 
 def _parameters(module: 'nn.Module') -> str:

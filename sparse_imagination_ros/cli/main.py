@@ -9,6 +9,7 @@ Only the module of the chosen sub-command is imported: help is quick and needs n
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 import sys
 from typing import Any
 
@@ -18,6 +19,7 @@ COMMANDS = {
     'demo': 'drive a simulated robot to goal pictures over ROS 2',
     'record': 'record episodes in the simulator',
     'train': 'train a bundle from recorded episodes',
+    'import': 'turn a checkpoint of an official release into a bundle',
     'evaluate': 'drive many simulated episodes without ROS',
     'inspect': 'show what a bundle, or a checkpoint of an official release, holds',
 }
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f'the Python module `{error.name}` is missing: install the extras of the package '
-            "(pip install 'sparse_imagination_ros[ros,bags]') or source your ROS 2 installation; "
+            "(pip install 'sparse_imagination_ros[ros,bags,dino]') or source your ROS 2 installation; "
             f'this Python is {sys.executable}')
 
 
@@ -58,7 +60,9 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> Any:
-    return import_module(f'sparse_imagination_ros.cli.{command}')
+    # No module can be called `import`.
+    name = f'{command}_' if iskeyword(command) else command
+    return import_module(f'sparse_imagination_ros.cli.{name}')
 
 
 def _fail(reason: str) -> int:

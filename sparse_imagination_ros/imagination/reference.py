@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sparse_imagination_ros.world_models.sparse import Cache, SparsePredictor
+from sparse_imagination_ros.world_models.predictor import Cache, Predictor
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Context:
     """
     What was seen last, on the subset.
 
-    tokens: [H, K, D], of frames one model step apart; actions: [H - 1, A], taken between them.
+    tokens: [H, K, D], of frames one model step apart, as the predictor observes them;
+    actions: [H - 1, A], taken between them.
     """
 
     tokens: Tensor
@@ -29,7 +30,7 @@ class Memory:
     cache: Cache
 
 
-def remember(predictor: SparsePredictor, context: Context) -> Memory:
+def remember(predictor: Predictor, context: Context) -> Memory:
     """Run the frames before the last one through the predictor, with a batch of one."""
     cache = predictor.empty_cache()
     last = len(context.tokens) - 1
@@ -40,7 +41,7 @@ def remember(predictor: SparsePredictor, context: Context) -> Memory:
 
 
 def imagine(
-    predictor: SparsePredictor, memory: Memory, goal: Tensor, candidates: Tensor,
+    predictor: Predictor, memory: Memory, goal: Tensor, candidates: Tensor,
     weights: Tensor,
 ) -> Tensor:
     """
@@ -53,5 +54,5 @@ def imagine(
     costs = candidates.new_zeros(len(candidates))
     for step in range(candidates.shape[1]):
         tokens, cache = predictor.extend(tokens, candidates[:, step], cache)
-        costs = costs + weights[step] * (tokens - goal).square().mean((-1, -2))
+        costs = costs + weights[step] * predictor.distance(tokens, goal)
     return costs

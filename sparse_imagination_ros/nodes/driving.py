@@ -7,7 +7,7 @@ Planning and commanding are two loops that never wait for each other: the planne
 plans, and a timer reads the newest one through the gate. What they do is in planning/.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import sys
 import time
 import traceback
@@ -40,12 +40,14 @@ from sparse_imagination_ros.nodes.publishing import (
     steady_clock,
     WARN,
 )
+from sparse_imagination_ros.nodes.senses import KINDS, SenseInlet
 from sparse_imagination_ros.nodes.tally import Tally
 from sparse_imagination_ros.planning.gate import Gate, GateState
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
 from sparse_imagination_ros.share import bundle_path
+from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 # A problem that keeps on happening is logged this often.
@@ -65,6 +67,9 @@ class NodeConfig:
         0.5, 'the robot stops when the newest frame is older than this, seconds', 0.05, 5.0)
     threads: int = setting(
         1, 'processor threads of the network; 0 leaves it to PyTorch', 0, 256)
+    sensed_type: str = setting(
+        'odometry', 'type of the topics sensed and goal_sensed, for a bundle that takes them',
+        choices=tuple(KINDS))
     autostart: bool = setting(
         False, 'whether the node configures and activates itself at its start')
 
@@ -102,6 +107,12 @@ class Driving:
         self.cycle = Outlet(node, DiagnosticStatus, '~/cycle', RELIABLE)
         self._image = node.create_subscription(Image, 'image', self._on_image, NEWEST)
         self._goal = node.create_subscription(Image, 'goal_image', self._on_goal, LATCHED)
+        # A goal that is not whole yet.
+        self._goal_picture: Picture | None = None
+        senses = bundle.manifest.senses
+        self._sensed = SenseInlet(node, config.sensed_type, 'sensed', senses, NEWEST)
+        self._goal_sensed = SenseInlet(
+            node, config.sensed_type, 'goal_sensed', senses, LATCHED, self._take_goal)
         self._timer = node.create_timer(
             1 / config.command_rate_hz, self._send_command, clock=steady_clock())
         node.get_logger().info(
@@ -118,6 +129,8 @@ class Driving:
     def rest(self) -> None:
         """Bring the robot to rest."""
         self._active = False
+        # Nothing is read while it rests.
+        self._problems.pop('bad senses', None)
         self.worker.rest()
 
     def close(self) -> None:
@@ -131,6 +144,8 @@ class Driving:
             outlet.close()
         for inlet in (self._image, self._goal):
             self._node.destroy_subscription(inlet)
+        for sense in (self._sensed, self._goal_sensed):
+            sense.close()
 
     def status(self) -> Status:
         """Say how it goes, the worst first."""
@@ -142,7 +157,7 @@ class Driving:
     def _judge(self) -> Status:
         image, goal = self._image.topic_name, self._goal.topic_name
         limit_s = self._config.staleness_s
-        for about in ('bad goal', 'bad image', 'unfit image', 'planning fails'):
+        for about in ('bad goal', 'bad image', 'unfit image', 'bad senses', 'planning fails'):
             if about in self._problems:
                 return Status(ERROR, f'{about}: {self._problems[about]}')
         if not self._active:
@@ -153,7 +168,10 @@ class Driving:
                 STALE, f'stale camera: no image on {image} for {silent_s:.1f} s, the limit is '
                 f'{limit_s:g} s; check that the camera runs and that its topic is remapped')
         if not self.worker.has_goal:
-            return Status(WARN, f'no goal: publish a goal picture on {goal}, transient local')
+            there = self._goal_sensed.topic
+            return Status(
+                WARN, f'no goal: publish a goal picture on {goal}, transient local'
+                + (f', and what is sensed there on {there}' if there else ''))
         if self._gate_state is GateState.NOT_FINITE:
             return Status(ERROR, 'bad plan: it holds values that are not finite; '
                           'restore the bundle or train it again')
@@ -182,19 +200,42 @@ class Driving:
             return
         self._problems.pop('bad image', None)
         self._age_s = self._now_s() - frame.stamp_s
-        if self._active:
-            self.worker.offer(frame, self._arrived_s)
+        if not self._active:
+            return
+        try:
+            sensed = self._sensed.read(self._config.staleness_s)
+        except FrameError as error:
+            self._note('bad senses', str(error))
+            return
+        self._problems.pop('bad senses', None)
+        self.worker.offer(replace(frame, sensed=sensed), self._arrived_s)
 
     def _on_goal(self, message: Image) -> None:
         self._problems.pop('bad goal', None)
         try:
-            picture = picture_from(message)
+            self._goal_picture = picture_from(message)
         except FrameError as error:
-            # The old goal is not what is wanted any more.
+            self._goal_picture = None
             self.worker.drop_goal()
             self._note('bad goal', f'{self._goal.topic_name}: {error}')
             return
-        self.worker.set_goal(picture)
+        self._take_goal()
+
+    def _take_goal(self) -> None:
+        """Take a goal when both parts of it are here."""
+        # Until then there is none: the old one is not what is wanted any more.
+        self.worker.drop_goal()
+        if self._goal_picture is None or self._goal_sensed.waiting:
+            return
+        try:
+            sensed = self._goal_sensed.read()
+        except FrameError as error:
+            self._note('bad goal', str(error))
+            return
+        self._problems.pop('bad goal', None)
+        self.worker.set_goal(self._goal_picture, sensed)
+        self._goal_picture = None
+        self._goal_sensed.clear()
 
     def _send_command(self) -> None:
         if not self._active and self._at_rest:

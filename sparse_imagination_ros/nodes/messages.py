@@ -5,6 +5,7 @@
 from array import array
 from collections.abc import Mapping, Sequence
 import math
+from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from sparse_imagination_ros.errors import BundleError
+from sparse_imagination_ros.errors import BundleError, FrameError
+from sparse_imagination_ros.message_fields import number_at
 from sparse_imagination_ros.tokens.frames import decode, Frame, Picture
 
 NANOSECONDS = 1_000_000_000
@@ -78,6 +80,16 @@ def values_from(twist: Twist, names: Sequence[str]) -> NDArray[np.float64]:
     return np.array([
         getattr(getattr(twist, kind), axis)
         for kind, axis in (name.split('.') for name in names)])
+
+
+def numbers_from(message: Any, paths: Sequence[str], source: str) -> NDArray[np.float32]:
+    """Return the numbers [Q] at these paths in a message; `source` is where it comes from."""
+    try:
+        return np.array([number_at(message, path) for path in paths], np.float32)
+    except ValueError as error:
+        raise FrameError(
+            f'{source}: a {type(message).__name__} without `{error}`, which the bundle takes; '
+            'publish another message, or import the bundle with other sense_fields') from error
 
 
 def pose_from(x: float, y: float, heading: float) -> Pose:

@@ -11,7 +11,9 @@ def step_weights(steps: int, growth: float) -> Tensor:
     Return how much the distance to the goal after each step counts, [T], with a sum of one.
 
     Every later step counts `growth` times the one before: a detour through a door must pay off
-    at the end, and of two ways to the goal the faster one is better.
+    at the end, and of two ways to the goal the faster one is better. If it is infinite, only the
+    last step counts, as in the objective of the official releases.
     """
-    weights = growth ** torch.arange(steps, dtype=torch.float32)
-    return weights / weights.sum()
+    # Counted from the last step, so that no growth is too large.
+    weights = growth ** torch.arange(1 - steps, 1, dtype=torch.float64)
+    return (weights / weights.sum()).float()

@@ -4,6 +4,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
@@ -91,3 +92,8 @@ class CommandHistory:
             if overlap_s > 0:
                 total += overlap_s * values
         return total / np.float32(end_s - start_s)
+
+    def means(self, start_s: float, end_s: float, count: int) -> Array:
+        """Return the time averages [count, A] over equal parts of an interval, in their order."""
+        edges = np.linspace(start_s, end_s, count + 1).tolist()
+        return np.array([self.mean(*part) for part in pairwise(edges)])

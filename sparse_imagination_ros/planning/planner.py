@@ -5,6 +5,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 
 import numpy as np
@@ -41,8 +42,9 @@ class PlannerConfig:
     bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
     temperature: float = setting(
         0.01, 'how much worse candidates count, of the spread of costs', 0.001, 10.0)
-    growth: float = setting(3.0, 'how much more each later step counts than the one before',
-                            1.0, 10.0)
+    growth: float = setting(
+        3.0, 'how much more each later step counts than the one before; .inf: only the last does',
+        1.0, inf)
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
 
 
@@ -78,10 +80,12 @@ class Planner:
         self._stopwatch = stopwatch
         self._bundle, self._config = bundle, config
         manifest = bundle.manifest
-        if config.tokens > manifest.total_tokens:
+        fewest, most = manifest.fewest_tokens, manifest.total_tokens
+        if not fewest <= config.tokens <= most:
             raise ConfigError(
                 f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
-                f'[1, {manifest.total_tokens}]')
+                f'[{fewest}, {most}]'
+                + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
         self._scale = np.array(manifest.actions.high, np.float32)
         self._weights = step_weights(config.steps, config.growth)
         self._spread = Spread(config.sigma, config.knots, config.bold_share)
@@ -98,9 +102,9 @@ class Planner:
         self._latency_s = self._config.budget_ms / 1000
 
     @torch.inference_mode()
-    def set_goal(self, picture: Picture) -> None:
-        """Plan toward what this picture shows from now on."""
-        self._goal = self._encode(picture, 'goal picture')
+    def set_goal(self, picture: Picture, sensed: NDArray[np.float32] | None = None) -> None:
+        """Plan toward what this picture shows, and the robot then senses, from now on."""
+        self._goal = self._encode(picture, sensed, 'goal picture')
         self.forget()
 
     @torch.inference_mode()
@@ -116,7 +120,7 @@ class Planner:
             self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
         optimum = self._search(frame.stamp_s, self._goal, subset, sent)
         actions = optimum.actions.numpy() * self._scale
-        self._plan = Plan(frame.stamp_s, frame.stamp_s, self._step_s, actions)
+        self._plan = Plan(frame.stamp_s, frame.stamp_s, self._command_s, actions)
         done = self._stopwatch()
         # A moving average is enough here: it only shifts the first action.
         self._latency_s += 0.2 * (done - start - self._latency_s)
@@ -129,11 +133,17 @@ class Planner:
     def _step_s(self) -> float:
         return self._bundle.manifest.step_s
 
+    @property
+    def _command_s(self) -> float:
+        """How long one of the commands in a model step is held."""
+        return self._step_s / self._bundle.manifest.frameskip
+
     def _see(self, frame: Frame) -> None:
         if self._seen and frame.stamp_s <= self._seen[-1].stamp_s:
             # The clock went back, as when a bag is replayed again.
             self.forget()
-        self._seen.append(_Seen(frame.stamp_s, self._encode(frame.rgb, 'camera picture')))
+        tokens = self._encode(frame.rgb, frame.sensed, 'camera picture')
+        self._seen.append(_Seen(frame.stamp_s, tokens))
         span_s = self._bundle.manifest.predictor.window * self._step_s
         while self._seen[0].stamp_s < frame.stamp_s - span_s:
             self._seen.popleft()
@@ -143,16 +153,19 @@ class Planner:
     ) -> Optimum:
         config, predictor = self._config, self._bundle.predictor
         memory = remember(predictor, self._context(subset, sent))
-        nominal = torch.zeros(config.steps, len(self._scale))
+        frameskip = self._bundle.manifest.frameskip
+        nominal = torch.zeros(config.steps * frameskip, len(self._scale))
         if self._plan is not None:
             nominal = torch.from_numpy(self._plan.slid(now_s) / self._scale)
         # Until this plan can be ready the robot goes on with what it is told now.
-        known = min(1.0, self._latency_s / self._step_s)
+        known = np.clip(self._latency_s / self._command_s - np.arange(frameskip), 0, 1)[:, None]
+        given, free = (torch.from_numpy(share).float() for share in (known, 1 - known))
         committed = torch.from_numpy(sent.mean(now_s, now_s + self._latency_s) / self._scale)
 
         def costs_of(candidates: Tensor) -> Tensor:
-            actions = candidates.clone()
-            actions[:, 0] = known * committed + (1 - known) * candidates[:, 0]
+            commands = candidates.clone()
+            commands[:, :frameskip] = given * committed + free * candidates[:, :frameskip]
+            actions = commands.reshape(len(commands), config.steps, -1)
             return imagine(predictor, memory, goal[subset], actions, self._weights)
 
         return optimise(nominal, costs_of, config.candidates, config.iterations, self._spread,
@@ -160,31 +173,38 @@ class Planner:
 
     def _context(self, subset: Tensor, sent: CommandHistory) -> Context:
         """Collect the frames that lie whole model steps before the newest, as far as seen."""
+        manifest = self._bundle.manifest
         chosen = [self._seen[-1]]
         actions: list[Tensor] = []
-        for back in range(1, self._bundle.manifest.predictor.window):
+        for back in range(1, manifest.predictor.window):
             wanted_s = self._seen[-1].stamp_s - back * self._step_s
             nearest = min(self._seen, key=lambda seen: abs(seen.stamp_s - wanted_s))
             if abs(nearest.stamp_s - wanted_s) > self._step_s / 4:
                 break
             between_s = chosen[0].stamp_s - nearest.stamp_s
+            means = sent.means(nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip)
             # A longer or shorter interval moves the robot more or less than a model step.
-            mean = sent.mean(nearest.stamp_s, chosen[0].stamp_s) * (between_s / self._step_s)
-            actions.insert(0, torch.from_numpy(mean / self._scale))
+            means *= between_s / self._step_s
+            actions.insert(0, torch.from_numpy(means / self._scale).flatten())
             chosen.insert(0, nearest)
         return Context(
             torch.stack([seen.tokens[subset] for seen in chosen]),
-            torch.stack(actions) if actions else torch.zeros(0, len(self._scale)))
+            torch.stack(actions) if actions else torch.zeros(0, manifest.predictor.action_size))
 
-    def _encode(self, picture: Picture, what: str) -> Tensor:
+    def _encode(
+        self, picture: Picture, sensed: NDArray[np.float32] | None, what: str,
+    ) -> Tensor:
         self._encodes += 1
-        return self._bundle.encode(picture[None], what)[0]
+        return self._bundle.encode(
+            picture[None], None if sensed is None else sensed[None], what)[0]
 
     def _warm_up(self) -> None:
         width, height = self._bundle.manifest.picture_size
         blank = np.zeros((height, width, 3), np.uint8)
-        self.set_goal(blank)
+        sensed = np.zeros(len(self._bundle.manifest.senses), np.float32)
+        self.set_goal(blank, sensed)
         for cycle in range(3):
-            self.plan(Frame(cycle * self._step_s, blank), CommandHistory(len(self._scale), 1.0))
+            self.plan(Frame(cycle * self._step_s, blank, sensed),
+                      CommandHistory(len(self._scale), 1.0))
         self._goal = None
         self.forget()

@@ -13,7 +13,7 @@ from enum import Enum
 from threading import Condition, Thread
 import time
 
-from sparse_imagination_ros.planning.plan import CommandHistory
+from sparse_imagination_ros.planning.plan import Array, CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 
@@ -43,8 +43,14 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class _Goal:
+    picture: Picture
+    sensed: Array | None
+
+
+@dataclass(frozen=True)
 class _Mail:
-    goal: Picture | None
+    goal: _Goal | None
     goal_number: int
     frame: Frame | None
     arrived_s: float
@@ -69,7 +75,7 @@ class PlannerThread:
         self._change = Condition()
         self._failure: BaseException | None = None
         self._made = self._closing = self._has_goal = self._forget = False
-        self._goal: Picture | None = None
+        self._goal: _Goal | None = None
         self._goal_number = 0
         self._frame: Frame | None = None
         self._arrived_s = 0.0
@@ -103,10 +109,10 @@ class PlannerThread:
         """Tell whether a goal was taken or waits to be."""
         return self._has_goal or self._goal is not None
 
-    def set_goal(self, picture: Picture) -> None:
+    def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
         """Take a new goal; the plan for the old one no longer counts."""
         with self._change:
-            self._replace_goal(picture)
+            self._replace_goal(_Goal(picture, sensed))
 
     def drop_goal(self) -> None:
         """Have no goal, and so no plan."""
@@ -125,8 +131,8 @@ class PlannerThread:
             self._forget = True
             self._drop()
 
-    def _replace_goal(self, picture: Picture | None) -> None:
-        self._goal, self._has_goal = picture, False
+    def _replace_goal(self, goal: _Goal | None) -> None:
+        self._goal, self._has_goal = goal, False
         self._goal_number += 1
         self._drop()
 
@@ -173,9 +179,9 @@ class PlannerThread:
                 self._frame, self._forget = None, False
             return mail
 
-    def _take_goal(self, planner: Planner, picture: Picture, number: int) -> None:
+    def _take_goal(self, planner: Planner, goal: _Goal, number: int) -> None:
         try:
-            planner.set_goal(picture)
+            planner.set_goal(goal.picture, goal.sensed)
         except Exception as problem:
             self._on_problem(Matter.GOAL, problem)
             return

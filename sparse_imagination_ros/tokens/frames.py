@@ -25,10 +25,15 @@ _ENCODINGS: dict[str, tuple[int, int | None]] = {
 
 @dataclass(frozen=True)
 class Frame:
-    """One RGB picture [H, W, 3] with the time at which it was taken, in seconds."""
+    """
+    One RGB picture [H, W, 3] with the time at which it was taken, in seconds.
+
+    sensed: [Q], what else the robot sensed then, for a model that uses it.
+    """
 
     stamp_s: float
     rgb: Picture
+    sensed: NDArray[np.float32] | None = None
 
 
 def decode(data: Any, height: int, width: int, step: int, encoding: str) -> Picture:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.errors import DataError, FrameError
+from sparse_imagination_ros.message_fields import number_at
 from sparse_imagination_ros.tokens.frames import decode, Picture
 
 if TYPE_CHECKING:
@@ -168,18 +169,12 @@ def _picture(message: Any) -> Picture:
 
 
 def _field(message: Any, path: str, topic: Topic, bag: Path) -> float:
-    value = message
     if hasattr(message, 'header') and hasattr(message, 'twist') and path.count('.') == 1:
         # A Twist with a stamp, whose fields go by the same names.
-        value = message.twist
+        message = message.twist
     try:
-        for part in path.split('.'):
-            if part == 'yaw':
-                value = _yaw(value)
-            else:
-                value = value[int(part)] if part.isdigit() else getattr(value, part)
-        return float(value)
-    except (AttributeError, IndexError, TypeError, ValueError):
+        return number_at(message, path)
+    except ValueError:
         raise DataError(
             f'{bag}: messages of {topic.name or " or ".join(topic.types)} have no number '
             f'`{path}`; name fields such as linear.x or position.0') from None
@@ -191,7 +186,3 @@ def _stamp(message: Any) -> float:
         return math.nan
     stamp = message.header.stamp
     return float(stamp.sec + stamp.nanosec / 1e9) or math.nan
-
-
-def _yaw(q: Any) -> float:
-    return math.atan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))

@@ -120,9 +120,8 @@ def save_steps(folder: Path, facts: Facts, episodes: Iterable[Episode]) -> None:
 def load_dataset(folder: Path) -> Dataset:
     """Open a dataset."""
     try:
-        values = json.loads((folder / FACTS).read_text())
-        facts = build(Facts, {name: tuple(value) if isinstance(value, list) else value
-                              for name, value in values.items()}, str(folder / FACTS))
+        facts = build(
+            Facts, json.loads((folder / FACTS).read_text()), str(folder / FACTS))
         pictures = np.load(folder / PICTURES, mmap_mode='c')
         with np.load(folder / STEPS) as steps:
             shown, actions, sensed, starts = (

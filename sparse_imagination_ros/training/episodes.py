@@ -85,9 +85,7 @@ def load_recording(folder: Path) -> Recording:
     """Read what the episodes share."""
     try:
         values = json.loads((folder / 'recording.json').read_text())
-        return build(
-            Recording, {name: tuple(value) if isinstance(value, list) else value
-                        for name, value in values.items()}, str(folder))
+        return build(Recording, values, str(folder))
     except FileNotFoundError:
         raise DataError(
             f'{folder}: no recording here; make one with `sparse-imagination record`') from None

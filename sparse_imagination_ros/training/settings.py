@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sparse_imagination_ros.config import build
+from sparse_imagination_ros.config import build, read_mapping
 from sparse_imagination_ros.errors import ConfigError
 from sparse_imagination_ros.training.from_bags import BagsConfig
 from sparse_imagination_ros.training.joint import JointConfig
@@ -48,17 +48,12 @@ def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
                 f'{path or "--set"}: there is no part `{part}`; parts: {", ".join(PARTS)}')
     where = str(path) if path else '--set'
     return Settings(**{
-        part: build(kind, {k: tuple(v) if isinstance(v, list) else v
-                           for k, v in (values.get(part) or {}).items()}, where, f'{part}.')
+        part: build(kind, values.get(part) or {}, where, f'{part}.')
         for part, kind in PARTS.items()})
 
 
 def _from_file(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f'{path} cannot be read ({error})') from error
-    if not isinstance(values, dict) or not all(
-            isinstance(part, dict) for part in values.values()):
+    values = read_mapping(path)
+    if not all(isinstance(part, dict) for part in values.values()):
         raise ConfigError(f'{path} does not hold parts with settings; see config/train.yaml')
     return values

@@ -24,8 +24,9 @@ from sparse_imagination_ros.training.joint import JointConfig, train_encoder
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
 from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
 from sparse_imagination_ros.training.sparse import Foresight, foresight
-from sparse_imagination_ros.world_models.bundle import Actions, Bundle, fingerprint, Manifest
+from sparse_imagination_ros.world_models.bundle import Bundle, fingerprint
 from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
+from sparse_imagination_ros.world_models.manifest import Actions, Manifest
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 
@@ -76,8 +77,7 @@ def train(
     predictor = SparsePredictor(_shape(config, encoder, dataset))
     if isinstance(start, Bundle):
         _check_fit(start, dataset)
-        predictor = SparsePredictor(start.manifest.predictor)
-        predictor.load_state_dict(start.predictor.state_dict())
+        predictor = _copied(start)
     if known[0] is None:
         if team.size > 1:
             raise DataError('several processes train a predictor only; name a trained encoder')
@@ -111,6 +111,16 @@ def train(
         cv2.imwrite(str(work / 'samples.png'), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return Bundle(
         _manifest(dataset, encoder, predictor, decoder), encoder, predictor, decoder)
+
+
+def _copied(bundle: Bundle) -> SparsePredictor:
+    if not isinstance(bundle.predictor, SparsePredictor):
+        raise DataError(
+            f'the predictor of bundle `{bundle.manifest.name}` was imported from an official '
+            'release; only those that `sparse-imagination train` made can be trained on')
+    predictor = SparsePredictor(bundle.predictor.shape)
+    predictor.load_state_dict(bundle.predictor.state_dict())
+    return predictor
 
 
 def _course(config: TrainConfig, part: str, steps: int) -> Course:

@@ -3,66 +3,40 @@
 """A bundle: the folder with all that one deployed model needs. Saves, loads and verifies it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 import hashlib
 from pathlib import Path
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
-import yaml
 
-from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import BundleError, ConfigError, FrameError
 from sparse_imagination_ros.planning.gate import Limits
-from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, make_encoder
+from sparse_imagination_ros.tokens.encoders import Encoder, make_encoder
 from sparse_imagination_ros.tokens.frames import Picture, shrink
-from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
+from sparse_imagination_ros.world_models.decoder import Decoder
+from sparse_imagination_ros.world_models.manifest import (
+    MANIFEST,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from sparse_imagination_ros.world_models.official import OfficialPredictor, OfficialShape
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 if TYPE_CHECKING:
     from sparse_imagination_ros.imagination.reference import Context
 
-FORMAT = 2
-MANIFEST = 'manifest.yaml'
 ENCODER = 'encoder.safetensors'
 PREDICTOR = 'predictor.safetensors'
 DECODER = 'decoder.safetensors'
 
-Part = TypeVar('Part')
 Module = TypeVar('Module', bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Actions:
-    """What the robot is told: names such as linear.x, and limits [A]; acceleration per second."""
-
-    names: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    acceleration: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a bundle says of itself. picture_size: width and height of the camera's pictures."""
-
-    name: str
-    robot: str
-    step_s: float
-    picture_size: tuple[int, int]
-    actions: Actions
-    encoder: EncoderShape
-    predictor: PredictorShape
-    decoder: DecoderShape | None
-
-    @property
-    def total_tokens(self) -> int:
-        """How many tokens a frame has."""
-        return self.encoder.grid**2
 
 
 @dataclass(frozen=True)
@@ -71,16 +45,23 @@ class Bundle:
 
     manifest: Manifest
     encoder: Encoder
-    predictor: SparsePredictor
+    predictor: SparsePredictor | OfficialPredictor
     decoder: Decoder | None = None
 
     @torch.inference_mode()
-    def encode(self, pictures: Sequence[Picture] | Picture, what: str = 'picture') -> Tensor:
-        """Return the tokens [B, P, D] of pictures [B, H, W, 3]; errors call them `what`."""
+    def encode(
+        self, pictures: Sequence[Picture] | Picture, sensed: NDArray[np.float32] | None = None,
+        what: str = 'picture',
+    ) -> Tensor:
+        """
+        Return the tokens [B, P, D] of pictures [B, H, W, 3]; errors call them `what`.
+
+        sensed: [B, Q], what the robot sensed with them, where the manifest names `senses`.
+        """
         size = self.manifest.encoder.image_size
         small = np.stack([shrink(self._checked(picture, what), size) for picture in pictures])
         tokens: Tensor = self.encoder(torch.from_numpy(small))
-        return tokens
+        return self.predictor.observe(tokens, self._sensed(sensed, len(tokens), what))
 
     @torch.inference_mode()
     def costs(
@@ -90,19 +71,35 @@ class Bundle:
         """
         Imagine candidates and return how far from the goal each leads, [N].
 
-        context: tokens [H, P, D] and actions [H - 1, A]; goal: [P, D]; candidates: [N, T, A];
-        actions are in units of the limits. subset: [K], the positions that are imagined (all).
-        growth: how much more the distance after each step counts than that before.
+        context: tokens [H, P, D] and actions [H - 1, A]; goal: [P, D]; candidates: [N, T, A].
+        Actions are those of model steps, each of `frameskip` commands one after another, in units
+        of the limits. subset: [K], the positions that are imagined (all).
+        growth: how much more the distance after each step counts than that before; if infinite,
+        only the last counts.
         """
         # A bundle lies below the engines that run it; only this convenience looks up to them.
         from sparse_imagination_ros.imagination.reference import Context, imagine, remember
         from sparse_imagination_ros.planning.objective import step_weights
+        everything = torch.arange(self.manifest.total_tokens)
         if subset is None:
-            subset = torch.arange(self.manifest.total_tokens)
+            subset = everything
+        elif self.manifest.fewest_tokens > 1 and not torch.equal(subset, everything):
+            raise ConfigError(
+                f'`subset` holds {len(subset)} positions; bundle `{self.manifest.name}` has a '
+                f'dense predictor, which needs all {len(everything)} in their order')
         some = Context(context.tokens[:, subset], context.actions)
         weights = step_weights(candidates.shape[1], growth)
         return imagine(
             self.predictor, remember(self.predictor, some), goal[subset], candidates, weights)
+
+    def _sensed(self, sensed: NDArray[np.float32] | None, count: int, what: str) -> Tensor:
+        names = self.manifest.senses
+        values = np.zeros((count, 0), np.float32) if sensed is None else np.asarray(sensed)
+        if values.shape != (count, len(names)):
+            raise FrameError(
+                f'with the {what} came {values.shape[-1]} sensed numbers; bundle '
+                f'`{self.manifest.name}` takes {len(names)}: {", ".join(names) or "none"}')
+        return torch.from_numpy(values).float()
 
     def _checked(self, picture: Picture, what: str) -> Picture:
         width, height = self.manifest.picture_size
@@ -131,16 +128,15 @@ class Bundle:
                 continue
             save_file(module.state_dict(), folder / file)
             checksums[file] = _checksum(folder / file)
-        values = {'format': FORMAT, **_plain(asdict(self.manifest)), 'sha256': checksums}
-        (folder / MANIFEST).write_text(yaml.safe_dump(values, sort_keys=False))
+        write_manifest(self.manifest, checksums, folder)
 
     @staticmethod
-    def load(folder: Path | str) -> 'Bundle':
+    def load(path: Path | str) -> 'Bundle':
         """Read and verify a bundle."""
-        folder = Path(folder)
-        manifest, checksums = _read_manifest(folder)
+        folder = Path(path)
+        manifest, checksums = read_manifest(folder)
         encoder = make_encoder(manifest.encoder)
-        predictor = SparsePredictor(manifest.predictor)
+        predictor = make_predictor(manifest.predictor)
         decoder = Decoder(manifest.decoder) if manifest.decoder else None
         return Bundle(
             manifest,
@@ -149,52 +145,11 @@ class Bundle:
             decoder and _fill(decoder, folder / DECODER, checksums))
 
 
-def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise BundleError(
-            f'{path} is not there; name a bundle folder, or make one with '
-            '`sparse-imagination train`')
-    try:
-        values = yaml.safe_load(path.read_text())
-        if values.pop('format') != FORMAT:
-            raise BundleError(
-                f'{path}: this release reads bundle format {FORMAT}; train or import it again')
-        checksums = values.pop('sha256')
-        parts: dict[str, type] = {
-            'actions': Actions, 'encoder': EncoderShape, 'predictor': PredictorShape}
-        for name, kind in parts.items():
-            values[name] = _part(kind, values[name], f'{path}: {name}')
-        if values.get('decoder') is not None:
-            values['decoder'] = _part(DecoderShape, values['decoder'], f'{path}: decoder')
-        manifest = _part(Manifest, values, str(path))
-    except ConfigError as error:
-        raise BundleError(str(error)) from error
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f'{path} is damaged ({type(error).__name__}: {error}); '
-            'restore the bundle or train it again') from error
-    _check_fit(manifest, path)
-    return manifest, checksums
-
-
-def _part(kind: type[Part], values: Mapping[str, Any], where: str) -> Part:
-    return build(
-        kind, {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, where)
-
-
-def _check_fit(manifest: Manifest, path: Path) -> None:
-    actions = manifest.actions
-    sizes = {len(actions.names), len(actions.low), len(actions.high), len(actions.acceleration),
-             manifest.predictor.action_size}
-    if len(sizes) > 1:
-        raise BundleError(
-            f'{path}: action names, limits and predictor.action_size differ in length; '
-            'train the bundle again')
-    if manifest.predictor.token_width != manifest.encoder.width:
-        raise BundleError(
-            f'{path}: the encoder makes tokens {manifest.encoder.width} wide but the predictor '
-            f'takes {manifest.predictor.token_width}; train the bundle again')
+def make_predictor(shape: PredictorShape | OfficialShape) -> SparsePredictor | OfficialPredictor:
+    """Return an untrained predictor."""
+    if isinstance(shape, OfficialShape):
+        return OfficialPredictor(shape)
+    return SparsePredictor(shape)
 
 
 def _fill(module: Module, path: Path, checksums: Mapping[str, str]) -> Module:
@@ -223,9 +178,3 @@ def fingerprint(module: nn.Module) -> str:
 
 def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _plain(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {name: _plain(value) for name, value in values.items()}
-    return list(values) if isinstance(values, tuple) else values

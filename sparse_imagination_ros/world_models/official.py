@@ -32,12 +32,15 @@ _PARTS = ('action_encoder', 'predictor', 'proprio_encoder')
 @dataclass(frozen=True)
 class OfficialShape:
     """
-    The sizes of an official predictor.
+    The sizes of an official predictor, and how its numbers were normalised in training.
 
     patches: 0 if it knows no patch positions and so works on any subset of the tokens.
+    action_mean, action_std: of single commands, in units of the robot's limits; a model step's
+    action is one or more of them, one after another.
+    proprio_mean, proprio_std: [Q]; proprio_weight: what proprioception counts in the distance.
     """
 
-    visual_width: int
+    token_width: int
     proprio_size: int
     proprio_width: int
     action_size: int
@@ -48,11 +51,16 @@ class OfficialShape:
     hidden_width: int
     window: int
     patches: int
+    action_mean: tuple[float, ...]
+    action_std: tuple[float, ...]
+    proprio_mean: tuple[float, ...]
+    proprio_std: tuple[float, ...]
+    proprio_weight: float
 
     @property
     def width(self) -> int:
         """How wide a token is with all that is known of its frame."""
-        return self.visual_width + self.proprio_width + self.action_width
+        return self.token_width + self.proprio_width + self.action_width
 
 
 class Attention(nn.Module):
@@ -89,21 +97,31 @@ class OfficialPredictor(nn.Module):
                 nn.Linear(shape.hidden_width, shape.width))
             for _ in range(shape.depth))
         self.norm = nn.LayerNorm(shape.width)
+        repeats = shape.action_size // len(shape.action_mean)
+        for name, values in (
+                ('action_mean', shape.action_mean * repeats),
+                ('action_std', shape.action_std * repeats),
+                ('proprio_mean', shape.proprio_mean), ('proprio_std', shape.proprio_std)):
+            self.register_buffer(name, torch.tensor(values), persistent=False)
+        self.action_mean: Tensor
+        self.action_std: Tensor
+        self.proprio_mean: Tensor
+        self.proprio_std: Tensor
 
-    def observe(self, visual: Tensor, proprio: Tensor) -> Tensor:
-        """Join an encoder's tokens [..., K, D] and normalised proprioception [..., Q]."""
-        told = self.proprio_in(proprio)[..., None, :]
-        return torch.cat([visual, told.expand(*visual.shape[:-1], -1)], -1)
+    def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
+        """Join an encoder's tokens [..., K, D] and proprioception [..., Q] on each of them."""
+        told = self.proprio_in((sensed - self.proprio_mean) / self.proprio_std)[..., None, :]
+        return torch.cat([tokens, told.expand(*tokens.shape[:-1], -1)], -1)
 
     def extend(self, tokens: Tensor, actions: Tensor, cache: Frames) -> tuple[Tensor, Frames]:
         """
         Predict the successor of one frame, given those before it.
 
-        tokens: [B, K, visual + proprio], actions: [B, A], both normalised as in training.
+        tokens: [B, K, D], as observed or predicted; actions: [B, A], in units of the limits.
         Returns the prediction, of the same shape, and the frames that the next one is given.
         """
-        told = self.action_in(actions)[:, None].expand(-1, tokens.shape[1], -1)
-        newest = torch.cat([tokens, told], -1)
+        told = self.action_in((actions - self.action_mean) / self.action_std)[:, None]
+        newest = torch.cat([tokens, told.expand(-1, tokens.shape[1], -1)], -1)
         window = [*(frame.expand_as(newest) for frame in cache), newest]
         predicted = self._run(torch.stack(window, 1))[..., :tokens.shape[-1]]
         return predicted, window[max(0, len(window) + 1 - self.shape.window):]
@@ -119,8 +137,9 @@ class OfficialPredictor(nn.Module):
         Proprioception is read from the first token: each carries one.
         """
         difference = (tokens - goal).square()
-        visual = difference[..., :self.shape.visual_width].mean((-1, -2))
-        return visual + difference[:, 0, self.shape.visual_width:].mean(-1)
+        visual = difference[..., :self.shape.token_width].mean((-1, -2))
+        proprio = difference[:, 0, self.shape.token_width:].mean(-1)
+        return visual + self.shape.proprio_weight * proprio
 
     def _run(self, frames: Tensor) -> Tensor:
         """Return what follows the last of the frames [B, F, K, D]."""
@@ -138,7 +157,11 @@ class OfficialPredictor(nn.Module):
 
 
 def read_official(path: Path) -> OfficialPredictor:
-    """Read the predictor of an official checkpoint, without running anything in it."""
+    """
+    Read the predictor of an official checkpoint, without running anything in it.
+
+    It takes normalised numbers: the file does not say how they were normalised.
+    """
     parts = read_pickled_modules(path)
     missing = [name for name in _PARTS if name not in parts]
     if missing:
@@ -167,11 +190,13 @@ def _shape(predictor: Any, tensors: dict[str, dict[str, Tensor]]) -> OfficialSha
     hidden_width, _ = weights['transformer.layers.0.1.net.1.weight'].shape
     _, inner = weights['transformer.layers.0.0.to_out.0.weight'].shape
     return OfficialShape(
-        visual_width=width - action_width - proprio_width,
+        token_width=width - action_width - proprio_width,
         proprio_size=proprio_size, proprio_width=proprio_width,
         action_size=action_size, action_width=action_width,
         depth=len(blocks), heads=heads, head_width=inner // heads, hidden_width=hidden_width,
-        window=window, patches=0 if slots == window else slots // window)
+        window=window, patches=0 if slots == window else slots // window,
+        action_mean=(0.0,), action_std=(1.0,), proprio_mean=(0.0,) * proprio_size,
+        proprio_std=(1.0,) * proprio_size, proprio_weight=1.0)
 
 
 def _renamed(shape: OfficialShape, tensors: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:

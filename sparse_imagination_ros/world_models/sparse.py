@@ -104,3 +104,12 @@ class SparsePredictor(nn.Module):
     def empty_cache(self) -> Cache:
         """Return the cache before the first frame."""
         return [[] for _ in self.blocks]
+
+    def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
+        """Return the tokens as they are: what is sensed is not used."""
+        del sensed
+        return tokens
+
+    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
+        """Return how far frames [B, K, D] are from the goal [K, D], [B]."""
+        return (tokens - goal).square().mean((-1, -2))

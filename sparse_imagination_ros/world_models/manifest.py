@@ -1,0 +1,154 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a bundle says of itself, in a file that people can read; its weights lie elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparse_imagination_ros.config import build
+from sparse_imagination_ros.errors import BundleError, ConfigError
+from sparse_imagination_ros.tokens.encoders import EncoderShape
+from sparse_imagination_ros.world_models.decoder import DecoderShape
+from sparse_imagination_ros.world_models.official import OfficialShape
+from sparse_imagination_ros.world_models.sparse import PredictorShape
+
+FORMAT = 2
+MANIFEST = 'manifest.yaml'
+# What the predictor's part is read as.
+FAMILIES: dict[str, type[PredictorShape] | type[OfficialShape]] = {
+    'sparse': PredictorShape, 'official': OfficialShape}
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What the robot is told: names such as linear.x, and limits [A]; acceleration per second."""
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    acceleration: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    What a bundle says of itself.
+
+    picture_size: width and height of the camera's pictures; frameskip: commands in a model step;
+    senses: what the predictor must be told with each picture, by name.
+    """
+
+    name: str
+    robot: str
+    step_s: float
+    picture_size: tuple[int, int]
+    actions: Actions
+    encoder: EncoderShape
+    predictor: PredictorShape | OfficialShape
+    decoder: DecoderShape | None
+    frameskip: int = 1
+    senses: tuple[str, ...] = ()
+
+    @property
+    def total_tokens(self) -> int:
+        """How many tokens a frame has."""
+        return self.encoder.grid**2
+
+    @property
+    def fewest_tokens(self) -> int:
+        """With how few of them the predictor can do."""
+        dense = isinstance(self.predictor, OfficialShape) and self.predictor.patches
+        return self.total_tokens if dense else 1
+
+    @property
+    def family(self) -> str:
+        """Whether the predictor is one of ours or of the official releases."""
+        return next(name for name, kind in FAMILIES.items() if isinstance(self.predictor, kind))
+
+
+def write_manifest(manifest: Manifest, checksums: Mapping[str, str], folder: Path) -> None:
+    """Write what a bundle says of itself, and the checksums of its other files."""
+    values = {'format': FORMAT, 'family': manifest.family, **_plain(asdict(manifest)),
+              'sha256': dict(checksums)}
+    (folder / MANIFEST).write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
+    """Read and verify what a bundle says of itself, and the checksums of its other files."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f'{path} is not there; name a bundle folder, or make one with '
+            '`sparse-imagination train`')
+    try:
+        values = yaml.safe_load(path.read_text())
+        if values.pop('format') != FORMAT:
+            raise BundleError(
+                f'{path}: this release reads bundle format {FORMAT}; train or import it again')
+        checksums = values.pop('sha256')
+        family = values.pop('family', 'sparse')
+        if family not in FAMILIES:
+            raise BundleError(
+                f'{path}: `family` is {family!r}; this release reads {", ".join(FAMILIES)}')
+        parts: dict[str, type] = {
+            'actions': Actions, 'encoder': EncoderShape, 'predictor': FAMILIES[family]}
+        for name, kind in parts.items():
+            values[name] = build(kind, values[name], f'{path}: {name}')
+        if values.get('decoder') is not None:
+            values['decoder'] = build(DecoderShape, values['decoder'], f'{path}: decoder')
+        manifest = build(Manifest, values, str(path))
+    except ConfigError as error:
+        raise BundleError(str(error)) from error
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise BundleError(
+            f'{path} is damaged ({type(error).__name__}: {error}); '
+            'restore the bundle or make it again') from error
+    check_fit(manifest, str(path))
+    return manifest, checksums
+
+
+def check_fit(manifest: Manifest, where: str) -> None:
+    """Refuse parts that do not go together; `where` is what errors call the bundle."""
+    actions, predictor, encoder = manifest.actions, manifest.predictor, manifest.encoder
+    sizes = {len(actions.names), len(actions.low), len(actions.high), len(actions.acceleration)}
+    if len(sizes) > 1:
+        raise BundleError(f'{where}: action names, limits and accelerations differ in length')
+    if predictor.action_size != len(actions.names) * manifest.frameskip:
+        raise BundleError(
+            f'{where}: the predictor takes {predictor.action_size} numbers in a model step, not '
+            f'{len(actions.names)} actions x frameskip {manifest.frameskip}')
+    if predictor.token_width != encoder.width:
+        raise BundleError(
+            f'{where}: the encoder makes tokens {encoder.width} wide but the predictor takes '
+            f'{predictor.token_width}')
+    if not isinstance(predictor, OfficialShape):
+        return
+    if predictor.patches not in (0, manifest.total_tokens):
+        raise BundleError(
+            f'{where}: the encoder makes {manifest.total_tokens} tokens but the predictor takes '
+            f'{predictor.patches}')
+    lengths = {
+        'senses': (manifest.senses, predictor.proprio_size),
+        'proprio_mean': (predictor.proprio_mean, predictor.proprio_size),
+        'proprio_std': (predictor.proprio_std, predictor.proprio_size),
+        'action_mean': (predictor.action_mean, len(actions.names)),
+        'action_std': (predictor.action_std, len(actions.names))}
+    for name, (values, length) in lengths.items():
+        if len(values) != length:
+            raise BundleError(f'{where}: {name} holds {len(values)} values, not {length}')
+    # Written so that a NaN is refused, too.
+    if not all(0 < std < inf for std in (*predictor.action_std, *predictor.proprio_std)):
+        raise BundleError(f'{where}: a standard deviation is not above 0')
+    if not all(map(isfinite, (*predictor.action_mean, *predictor.proprio_mean))):
+        raise BundleError(f'{where}: a mean is not a number')
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _plain(value) for name, value in values.items()}
+    return list(values) if isinstance(values, tuple) else values

@@ -1,0 +1,31 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What imagination and planning ask of a predictor, of whichever family it is."""
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+# The past frames of a rollout, as its predictor keeps them; nobody else looks inside.
+Cache = Any
+
+
+class Predictor(Protocol):
+    """Predicts the tokens of the next frame. Actions are in units of the robot's limits."""
+
+    def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
+        """Join an encoder's tokens [B, K, D] with what was sensed [B, Q], if that is used."""
+
+    def extend(self, tokens: Tensor, actions: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """
+        Predict the successor of one frame, given those before it.
+
+        tokens: [B, K, D], as observed or predicted; actions: [B, A], of one model step.
+        Returns the prediction [B, K, D] and the cache that includes this frame.
+        """
+
+    def empty_cache(self) -> Cache:
+        """Return the cache before the first frame."""
+
+    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
+        """Return how far frames [B, K, D] are from the goal [K, D], [B]."""
