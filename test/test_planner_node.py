@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 
 from sparse_imagination_ros.nodes.messages import image_from, readings, values_from
 from sparse_imagination_ros.sim.robots import robot
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 
 pytestmark = pytest.mark.ros
 
@@ -31,7 +31,7 @@ class Stage:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, node = graph, graph.node
-        self.world = World('omnidirectional')
+        self.world = Rooms('omnidirectional')
         self.picture, self.encoding, self.age_s = self.world.picture(), 'rgb8', 0.0
         self.commands: list[Twist] = graph.listen(Twist, 'cmd_vel')
         self.cycles: list[DiagnosticStatus] = graph.listen(DiagnosticStatus, 'planner_node/cycle')
