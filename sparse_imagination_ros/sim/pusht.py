@@ -36,16 +36,24 @@ ANGLE_TOLERANCE = np.pi / 9
 
 @dataclass(frozen=True)
 class Disc:
-    """What is commanded: how far the target lies from the disc, by which it sets its speed."""
+    """
+    What is commanded: how far from the disc its target lies, which sets its speed.
+
+    It may change as it likes from one command to the next, as in official data.
+    """
 
     name: str = 'pusht'
     action_names: tuple[str, ...] = ('linear.x', 'linear.y')
     limit: tuple[float, ...] = (REACH, REACH)
-    acceleration: tuple[float, ...] = (10 * REACH, 10 * REACH)
+    acceleration: tuple[float, ...] = (40 * REACH, 40 * REACH)
 
 
 class PushT:
-    """The table with disc and block. Time passes only in `advance`."""
+    """
+    The table with disc and block. Time passes only in `advance`.
+
+    way: [T, 2], commands that lead from start to goal, one for each raw step.
+    """
 
     state: ClassVar[State] = State(('x', 'y', 'block.x', 'block.y', 'block.angle'), SIZE)
     step_s: ClassVar[float] = 5 * RAW_STEP_S
@@ -58,14 +66,15 @@ class PushT:
         self.reset(0)
 
     def reset(self, seed: int, split: str = 'training') -> None:
-        """Draw a start on the way of an explorer, and a goal farther on it."""
+        """Draw a start on the way of an explorer, at rest, and a goal farther on it."""
         rng = episode_rng(seed, split)
         self._table.reset(int(rng.integers(2**31)))
         _explore(self._table, rng, int(rng.integers(*LEAD_STEPS)))
+        self._table.put(self.pose)
         self._command: Vector = np.zeros(2)
         self._held = self._command
         self._ticks = 0
-        self.goal = self.draw_place(rng)
+        self.goal, self.way = self._ahead(rng)
 
     @property
     def time_s(self) -> float:
@@ -110,18 +119,26 @@ class PushT:
 
     def draw_place(self, rng: np.random.Generator) -> Vector:
         """Draw a pose that exploring leads to from here, and that is not here."""
-        while True:
-            self._thought.put(self.pose)
-            _explore(self._thought, rng, GOAL_STEPS)
-            if self.away(self._thought.pose) > 1:
-                return self._thought.pose
+        return self._ahead(rng)[0]
 
     def explorer(self, seed: int) -> Pusher:
         """Return who pushes the block about."""
         return Pusher(self._table, np.random.default_rng(seed), REACH)
 
+    def _ahead(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
+        """Return a pose that exploring leads to, and by which commands."""
+        while True:
+            self._thought.put(self.pose)
+            commands = _explore(self._thought, rng, GOAL_STEPS)
+            if self.away(self._thought.pose) > 1:
+                return self._thought.pose, commands
 
-def _explore(table: Table, rng: np.random.Generator, steps: int) -> None:
+
+def _explore(table: Table, rng: np.random.Generator, steps: int) -> Vector:
+    """Push about, and return by which commands, [T, 2]."""
     pusher = Pusher(table, rng, REACH)
-    for _ in range(steps):
-        table.step(pusher.command())
+    commands = np.zeros((steps, 2))
+    for command in commands:
+        command[:] = pusher.command()
+        table.step(command)
+    return commands
