@@ -19,7 +19,8 @@ BEHIND = (-10.0, 120.0)
 # Where the disc may go, and where to blocks are pushed.
 TABLE = (25.0, 487.0)
 MIDDLE = (150.0, 362.0)
-# Farther out a block is not pushed outward from so near: a disc that goes on gets it off the table.
+# Farther out a block is not pushed outward from so near: a disc that goes on gets it off
+# the table.
 INSIDE = (90.0, 422.0)
 NEAR = 80.0
 # Shares of the farthest target: at least so much on the way to a push, and for what is then done.
