@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check
 PIP_VERSION := 26.3
-PINS := requirements/base.txt requirements/constraints.txt
+PINS := requirements/base.txt requirements/constraints.txt requirements/pusht.txt
 PACKAGING := setup.py setup.cfg
 
 # The environment is complete in itself: a sourced ROS installation, or another environment's wheels,
@@ -69,6 +69,7 @@ $(KILTED_VENV)/.ready: requirements/kilted.txt $(PINS) $(PACKAGING)
 	$(call make_venv,$(KILTED_VENV),requirements/kilted.txt)
 
 # $(1): folder, $(2): requirements. The stamp is written last: what broke off is taken up again.
+# gym-pusht is not there during the check, since it asks for a second OpenCV (requirements/pusht.txt).
 define make_venv
 	@command -v '$(PYTHON)' >/dev/null || { \
 	  echo "error: no '$(PYTHON)' on the PATH: install Python 3.10 or newer, or name one: make venv PYTHON=/path/to/python3" >&2; exit 1; }
@@ -81,6 +82,8 @@ define make_venv
 	$(1)/bin/python $(PIP) install -q $(PIP_ARGS) pip==$(PIP_VERSION)
 	$(1)/bin/python $(PIP) install $(PIP_ARGS) -r $(2)
 	PYTHONWARNINGS=ignore $(1)/bin/python $(PIP) install -q --no-deps --no-build-isolation -e .
+	$(1)/bin/python $(PIP) uninstall -qq -y -r requirements/pusht.txt
 	$(1)/bin/python $(PIP) check
+	$(1)/bin/python $(PIP) install -q $(PIP_ARGS) --no-deps -r requirements/pusht.txt
 	@touch $@
 endef

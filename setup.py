@@ -28,6 +28,8 @@ EXTRAS = {
         'ros-jazzy-std-srvs',
     ],
     'bags': ['rosbags>=0.11'],
+    # And `pip install --no-deps gym-pusht`, which asks for a second OpenCV: docs/dependencies.md.
+    'pusht': ['pygame>=2.5.2', 'pymunk>=6.6,<7', 'shapely>=2.0.3'],
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
     'test': ['pytest', 'mcap', 'mcap-ros2-support'],
     'dev': [

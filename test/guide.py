@@ -9,13 +9,13 @@ from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.planning.plan import CommandHistory, Plan
 from sparse_imagination_ros.planning.planner import Cycle
 from sparse_imagination_ros.sim.layouts import Layout
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 
 STEP_S, STEPS, SPEED, TOKENS, GRID = 0.1, 12, 0.6, 16, 8
 
 
-def limits_of(world: World, staleness_s: float = 0.5) -> Limits:
+def limits_of(world: Rooms, staleness_s: float = 0.5) -> Limits:
     """Return the limits of the world's own robot."""
     high = np.array(world.robot.limit, np.float32)
     return Limits(-high, high, np.array(world.robot.acceleration, np.float32), staleness_s)
@@ -24,7 +24,7 @@ def limits_of(world: World, staleness_s: float = 0.5) -> Limits:
 class Guide:
     """Drives the omnidirectional base through the door; remembers when it was asked."""
 
-    def __init__(self, world: World, total_ms: float = 40.0) -> None:
+    def __init__(self, world: Rooms, total_ms: float = 40.0) -> None:
         self._world, self._total_ms = world, total_ms
         self.asked: list[tuple[float, float]] = []
 

@@ -10,7 +10,7 @@ import pytest
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
 from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -23,8 +23,8 @@ def planner(untrained: Path) -> Planner:
 
 
 @pytest.fixture
-def world() -> World:
-    return World('omnidirectional')
+def world() -> Rooms:
+    return Rooms('omnidirectional')
 
 
 def sent() -> CommandHistory:

@@ -21,7 +21,7 @@ import torch
 
 from sparse_imagination_ros.nodes.messages import image_from, readings, values_from
 from sparse_imagination_ros.sim.robots import robot
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.official import OfficialPredictor, OfficialShape
 
@@ -36,7 +36,7 @@ class Stage:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, node = graph, graph.node
-        self.world = World('omnidirectional')
+        self.world = Rooms('omnidirectional')
         self.picture, self.encoding, self.age_s = self.world.picture(), 'rgb8', 0.0
         self.commands: list[Twist] = graph.listen(Twist, 'cmd_vel')
         self.cycles: list[DiagnosticStatus] = graph.listen(DiagnosticStatus, 'planner_node/cycle')

@@ -22,7 +22,7 @@ from sparse_imagination_ros.evaluation.run import (
     TopicRecord,
 )
 from sparse_imagination_ros.planning.plan import CommandHistory
-from sparse_imagination_ros.sim.world import GOAL_RADIUS_M, World
+from sparse_imagination_ros.sim.rooms import GOAL_RADIUS_M, Rooms
 from sparse_imagination_ros.tokens.frames import Frame
 
 VOID = {'br', 'img', 'link', 'meta'}
@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 
 def record(number: int, success: bool) -> EpisodeRecord:
-    world = World('omnidirectional')
+    world = Rooms('omnidirectional')
     guide = Guide(world)
     drive = drive_episode(world, guide, limits_of(world), 9000 + number)
     shots = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sparse_imagination_ros.share import share_path
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.training.episodes import dataset_from_recording
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -19,7 +19,7 @@ BUNDLES = sorted(path.parent for path in share_path('models').glob('*/manifest.y
 @pytest.mark.parametrize('folder', BUNDLES, ids=lambda path: path.name)
 def test_it_loads_and_fits_its_robot(folder: Path):
     manifest = Bundle.load(folder).manifest
-    robot = World(manifest.robot).robot
+    robot = make_world(manifest.robot).robot
     assert manifest.actions.names == robot.action_names
     assert manifest.actions.high == robot.limit
     assert (folder / 'MODEL_CARD.md').is_file()

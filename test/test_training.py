@@ -11,6 +11,7 @@ import torch
 
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
+from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.training import loop
 from sparse_imagination_ros.training.dataset import Dataset, tokens_of
@@ -266,7 +267,7 @@ def test_a_predictor_of_no_change_has_an_error_of_one(rollout, grouped):
 
 def test_the_encoder_learns_where_the_robot_is(dataset):
     torch.manual_seed(0)
-    encoder, head = SmallEncoder(EncoderShape(width=32)), PoseHead(32, 3.0)
+    encoder, head = SmallEncoder(EncoderShape(width=32)), PoseHead(32, Rooms.state)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 0.003)
     pictures = torch.from_numpy(np.array(dataset.pictures[:18]))
     poses = dataset.sensed[:18].reshape(2, 9, 3)

@@ -18,7 +18,7 @@ from sparse_imagination_ros.sim.layouts import (
     SIZE_M,
     WALL_M,
 )
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 
 ROBOTS = ('omnidirectional', 'differential')
 
@@ -43,7 +43,7 @@ def test_start_and_goal_lie_in_different_rooms():
 
 
 def test_the_same_seed_draws_the_same_episode():
-    one, other = World('differential'), World('differential')
+    one, other = Rooms('differential'), Rooms('differential')
     one.reset(7)
     other.reset(7)
     assert one.layout == other.layout
@@ -52,7 +52,7 @@ def test_the_same_seed_draws_the_same_episode():
 
 @pytest.mark.parametrize('name', ROBOTS)
 def test_a_robot_never_enters_a_wall(name):
-    world = World(name)
+    world = Rooms(name)
     for seed in range(5):
         world.reset(seed)
         explorer = Explorer(world, seed)
@@ -69,7 +69,7 @@ def test_a_robot_never_enters_a_wall(name):
 
 @pytest.mark.parametrize('name', ROBOTS)
 def test_an_explorer_passes_doors_and_presses_on_the_wall_between_the_rooms(name):
-    world = World(name)
+    world = Rooms(name)
     passed = pressed = 0
     for seed in range(10):
         world.reset(seed)
@@ -89,7 +89,7 @@ def test_an_explorer_passes_doors_and_presses_on_the_wall_between_the_rooms(name
 
 
 def test_commands_act_after_the_delay_and_within_the_acceleration():
-    world = World('omnidirectional')
+    world = Rooms('omnidirectional')
     world.send(np.array([1.0, 0.0]))
     world.advance(world.robot.delay_s - 0.02)
     assert not world.velocity.any()
@@ -98,7 +98,7 @@ def test_commands_act_after_the_delay_and_within_the_acceleration():
 
 
 def test_a_base_that_hears_nothing_stops():
-    world = World('omnidirectional')
+    world = Rooms('omnidirectional')
     world.send(np.array([0.5, 0.0]))
     world.advance(0.3)
     assert world.velocity.any()
@@ -108,16 +108,16 @@ def test_a_base_that_hears_nothing_stops():
 
 def test_a_command_that_is_not_finite_is_refused():
     with pytest.raises(WorldError, match='not finite'):
-        World('omnidirectional').send(np.array([np.nan, 0.0]))
+        Rooms('omnidirectional').send(np.array([np.nan, 0.0]))
 
 
 def test_an_unknown_robot_is_refused_with_those_there_are():
     with pytest.raises(WorldError, match='omnidirectional, differential'):
-        World('hovercraft')
+        Rooms('hovercraft')
 
 
 def test_the_camera_sees_the_robot_where_it_is():
-    world = World('omnidirectional')
+    world = Rooms('omnidirectional')
     picture = world.picture().astype(int)
     red = picture[..., 0] - picture[..., 2] > 100
     row, column = np.argwhere(red).mean(0)
@@ -127,7 +127,7 @@ def test_the_camera_sees_the_robot_where_it_is():
 
 
 def test_light_and_noise_change_the_picture_but_not_its_kind():
-    world = World('omnidirectional', CameraConfig(noise=8.0, lighting=0.3))
+    world = Rooms('omnidirectional', CameraConfig(noise=8.0, lighting=0.3))
     one, other = world.picture(), world.picture()
     assert one.dtype == np.uint8
     assert not np.array_equal(one, other)

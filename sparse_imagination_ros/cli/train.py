@@ -1,6 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`sparse-imagination train`: turns recordings, or bags, into a bundle, or refines one."""
+"""`sparse-imagination train`: turns recordings, bags or others' data into a bundle."""
 
 from argparse import ArgumentParser, Namespace
 from functools import partial
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser: ArgumentParser = subparsers.add_parser(
-        'train', help='train a bundle from a recording or from bags; a stopped training goes on')
+        'train', help='train a bundle from recordings, bags or official datasets; a stopped '
+                      'training goes on')
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         '--data', type=Path, nargs='+', metavar='FOLDER',
@@ -32,6 +33,9 @@ def add_parser(subparsers: Any) -> None:
              'them alike, the encoder from the first')
     source.add_argument(
         '--bags', type=Path, nargs='+', help='bags, or folders with bags somewhere inside')
+    source.add_argument(
+        '--official', type=Path, metavar='FOLDER',
+        help='a dataset of DINO-WM: pusht_noise, point_maze or wall_single')
     parser.add_argument('--out', type=Path, required=True, help='folder of the bundle')
     parser.add_argument(
         '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
@@ -84,6 +88,9 @@ def run(args: Namespace) -> int:
                 lambda: _from_bags(args.bags, settings.bags, start, work, show))
             datasets = [dataset]
             console.print(_findings(found))
+        elif args.official:
+            datasets = [team.first_alone(
+                lambda: _from_official(args.official, settings.official, start, work, show))]
         else:
             from sparse_imagination_ros.training.episodes import dataset_from_recording
             datasets = [team.first_alone(partial(dataset_from_recording, folder))
@@ -129,15 +136,25 @@ def _encoder(name: str, weights: Path | None) -> 'Encoder | None':
 def _from_bags(
     paths: list[Path], config: Any, start: 'Encoder | Bundle | None', work: Path, show: Any,
 ) -> 'tuple[Dataset, list[Findings]]':
-    from sparse_imagination_ros.tokens.encoders import EncoderShape
     from sparse_imagination_ros.training.bags import find_bags
     from sparse_imagination_ros.training.from_bags import dataset_from_bags
+    return dataset_from_bags(
+        find_bags(paths), config, _image_size(start), work / 'data', partial(show, 'pictures'))
+
+
+def _from_official(
+    folder: Path, config: Any, start: 'Encoder | Bundle | None', work: Path, show: Any,
+) -> 'Dataset':
+    from sparse_imagination_ros.training.official_data import dataset_from_official
+    return dataset_from_official(
+        folder, config, _image_size(start), work / 'data', partial(show, 'pictures'))
+
+
+def _image_size(start: 'Encoder | Bundle | None') -> int:
+    from sparse_imagination_ros.tokens.encoders import EncoderShape
     from sparse_imagination_ros.training.train import encoder_of
     encoder = encoder_of(start)
-    size = (encoder.shape if encoder else EncoderShape()).image_size
-    return dataset_from_bags(
-        find_bags(paths), config, size, work / 'data',
-        lambda done, total: show('pictures', done, total))
+    return (encoder.shape if encoder else EncoderShape()).image_size
 
 
 def _findings(found: 'list[Findings]') -> Table:

@@ -19,8 +19,8 @@ from sparse_imagination_ros.evaluation.estimates import Percentiles, percentiles
 from sparse_imagination_ros.planning.gate import Gate, Limits
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S, Plan
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
-from sparse_imagination_ros.sim.camera import CameraConfig
 from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, World
+from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -52,12 +52,16 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class Episode:
-    """What one drive was. path: [M, 3], the pose (x, y, heading) at each command."""
+    """
+    What one drive was. path: [M, Q], the pose at each command.
+
+    away: how far the goal was at the end, as a multiple of how near is there.
+    """
 
     seed: int
     success: bool
     seconds: float
-    distance_m: float
+    away: float
     path: NDArray[np.float64]
     cycle_ms: tuple[float, ...]
 
@@ -95,8 +99,8 @@ def evaluate(
     config: LoopConfig = LoopConfig(), progress: Callable[[Episode], None] = lambda _: None,
 ) -> Score:
     """Drive a bundle's robot through the same layouts whatever the planner's settings are."""
-    # The simulated camera's pictures are square.
-    world = World(bundle.manifest.robot, CameraConfig(size=bundle.manifest.picture_size[0]))
+    # The simulated cameras' pictures are square.
+    world = make_world(bundle.manifest.robot, bundle.manifest.picture_size[0])
     planner, limits = Planner(bundle, planning), bundle.limits(config.staleness_s)
     episodes = []
     for episode in drive_episodes(world, planner, limits, seeds, config):
@@ -120,14 +124,14 @@ def drive_episode(
 ) -> Episode:
     """Drive until the goal is reached or the time is up; `latency` returns a cycle's ms."""
     world.reset(seed, SPLIT)
-    planner.set_goal(world.goal_picture())
+    planner.set_goal(world.picture_at(world.goal))
     gate, sent = Gate(limits), CommandHistory(len(limits.low), HISTORY_S)
     desk = _Desk(planner, sent, latency)
     camera = _Ticks(config.camera_hz)
     commands = _Ticks(config.command_hz)
     arrivals: list[Frame] = []
     path = [world.pose.copy()]
-    now_s, success = 0.0, world.at_goal()
+    now_s, success = 0.0, _at_goal(world)
     while not success and now_s < config.time_limit_s:
         if camera.due(now_s):
             arrivals.append(Frame(now_s, world.picture()))
@@ -146,7 +150,7 @@ def drive_episode(
         now_s = min(following)
         success = _advance(world, now_s)
     return Episode(
-        seed, success, world.time_s, world.goal_distance_m(), np.array([*path, world.pose]),
+        seed, success, world.time_s, world.away(world.goal), np.array([*path, world.pose]),
         tuple(desk.cycle_ms))
 
 
@@ -213,6 +217,10 @@ def _advance(world: World, now_s: float) -> bool:
     for _ in range(round((now_s - world.time_s) / PHYSICS_STEP_S)):
         world.advance(PHYSICS_STEP_S)
         # One moment at the goal counts, as it does for a robot's judge that looks all the time.
-        if world.at_goal():
+        if _at_goal(world):
             return True
-    return world.at_goal()
+    return _at_goal(world)
+
+
+def _at_goal(world: World) -> bool:
+    return world.away(world.goal) <= 1

@@ -16,7 +16,7 @@ from sparse_imagination_ros.evaluation.run import CycleRecord, EpisodeRecord, Sn
 from sparse_imagination_ros.nodes.messages import picture_from, seconds, stamp_from
 from sparse_imagination_ros.sim.layouts import Rectangle
 from sparse_imagination_ros.sim.robots import Robot
-from sparse_imagination_ros.sim.world import GOAL_RADIUS_M
+from sparse_imagination_ros.sim.rooms import GOAL_RADIUS_M
 from sparse_imagination_ros.tokens.frames import Picture
 
 SNAPSHOT_PERIOD_S = 0.8

@@ -37,9 +37,9 @@ from sparse_imagination_ros.nodes.publishing import (
 )
 from sparse_imagination_ros.nodes.runtime import run_node
 from sparse_imagination_ros.sim.camera import CameraConfig
-from sparse_imagination_ros.sim.layouts import SPLITS
 from sparse_imagination_ros.sim.robots import ROBOTS
-from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, World
+from sparse_imagination_ros.sim.rooms import Rooms
+from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, SPLITS
 
 # REP 103: x to the right of the picture, y down, z along the view.
 CAMERA_FRAME = 'ceiling_camera_optical_frame'
@@ -77,7 +77,7 @@ class SimNode(Node):
             Group(CameraConfig, 'camera_', read_only=('size', 'noise', 'lighting'))))
         config = self._settings.config(SimConfig)
         feed = self._settings.config(FeedConfig)
-        self._world = World(config.robot, self._settings.config(CameraConfig))
+        self._world = Rooms(config.robot, self._settings.config(CameraConfig))
         self._latency_s = feed.latency_s
         self._waiting: deque[tuple[float, Image]] = deque()
         self._complained = False

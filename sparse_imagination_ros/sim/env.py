@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.sim.camera import CameraConfig
-from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.rooms import Rooms
 
 Observation = dict[str, NDArray[np.uint8]]
 CONTROL_PERIOD_S = 0.1
@@ -32,7 +32,7 @@ class RoomsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self, robot: str = 'omnidirectional', split: str = 'training',
         camera: CameraConfig = CameraConfig(),
     ) -> None:
-        self.world = World(robot, camera)
+        self.world = Rooms(robot, camera)
         self._split = split
         limit = np.array(self.world.robot.limit, np.float32)
         self.action_space = spaces.Box(-limit, limit)

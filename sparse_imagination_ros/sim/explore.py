@@ -6,10 +6,14 @@ A driver that explores: it wanders, travels, and runs against walls, so that rec
 It knows the map, as a person who drives a robot by hand does. Planning never uses it.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sparse_imagination_ros.sim.robots import Vector
-from sparse_imagination_ros.sim.world import World
+
+if TYPE_CHECKING:
+    from sparse_imagination_ros.sim.rooms import Rooms
 
 WANDER_SHARE = 0.4
 THROUGH_DOOR_SHARE = 0.5
@@ -23,7 +27,7 @@ FAR_M = 10.0
 class Explorer:
     """Drives one world; ask it for a command at a steady rate."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: 'Rooms', seed: int) -> None:
         self._world = world
         self._rng = np.random.default_rng(seed)
         self._limit = np.array(world.robot.limit)

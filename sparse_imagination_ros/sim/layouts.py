@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_imagination_ros.errors import WorldError
+from sparse_imagination_ros.sim.world import episode_rng
 
 SIZE_M = 3.0
 WALL_M = 0.12
@@ -16,7 +16,6 @@ MARGIN_M = 0.05
 # Door positions along the wall are divided into bands; training never sees these.
 DOOR_BANDS = 9
 HELD_OUT_BANDS = (1, 4, 7)
-SPLITS = ('training', 'held_out')
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,7 @@ class Layout:
 
 def draw_layout(seed: int, split: str, robot_radius_m: float, heading_free: bool) -> Layout:
     """Draw two rooms, a door between them, a start in one room and a goal in the other."""
-    if split not in SPLITS:
-        raise WorldError(f'split `{split}` is not known; choose one of {", ".join(SPLITS)}')
-    rng = np.random.default_rng([SPLITS.index(split), seed])
+    rng = episode_rng(seed, split)
     wall = rng.uniform(1.1, 1.9)
     door = 0.5 + 2.0 * _door_position(rng, split)
     upright = bool(rng.integers(2))

@@ -1,105 +1,104 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A world of rooms that moves on its own clock: commands in, pictures out. No ROS here."""
+"""What recording and evaluation ask of a simulated world, whichever it is. No world lives here."""
 
-from collections import deque
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.errors import WorldError
-from sparse_imagination_ros.sim.camera import Camera, CameraConfig
-from sparse_imagination_ros.sim.layouts import draw_layout, draw_place, Layout
-from sparse_imagination_ros.sim.robots import Robot, robot, Vector
+from sparse_imagination_ros.sim.robots import Vector
+from sparse_imagination_ros.tokens.frames import Picture
 
+# All worlds can be advanced by whole numbers of this.
 PHYSICS_STEP_S = 0.02
-GOAL_RADIUS_M = 0.2
+SPLITS = ('training', 'held_out')
 
 
-class World:
-    """Two rooms, a door and one robot. Time passes only in `advance`."""
+@dataclass(frozen=True)
+class State:
+    """What a pose [Q] says: places from 0 to `size` along one axis each, and last an angle."""
 
-    def __init__(self, robot_name: str, camera: CameraConfig = CameraConfig()) -> None:
-        self.robot: Robot = robot(robot_name)
-        self._camera = Camera(camera)
-        self.reset(0)
+    names: tuple[str, ...]
+    size: float
+
+
+class Driven(Protocol):
+    """What is commanded. limit and acceleration: [A], symmetric about zero."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def action_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def limit(self) -> tuple[float, ...]: ...
+
+    @property
+    def acceleration(self) -> tuple[float, ...]: ...
+
+
+class Driver(Protocol):
+    """Drives one world; ask it for a command at a steady rate."""
+
+    def command(self) -> Vector:
+        """Return the command [A] for now."""
+
+
+class World(Protocol):
+    """
+    A robot in view of a camera. Time passes only in `advance`.
+
+    step_s: a model step that suits it.
+    """
+
+    state: ClassVar[State]
+    step_s: ClassVar[float]
+
+    @property
+    def robot(self) -> Driven: ...
+
+    @property
+    def time_s(self) -> float: ...
+
+    @property
+    def pose(self) -> Vector:
+        """Return what `state` names, as it is now, [Q]; not to be written to."""
+
+    @property
+    def goal(self) -> Vector:
+        """Return the pose to be reached."""
 
     def reset(self, seed: int, split: str = 'training') -> None:
-        """Draw a new layout and put the robot at its start, at rest."""
-        self.layout: Layout = draw_layout(seed, split, self.robot.radius_m, self._heading_free)
-        self.pose: Vector = np.array(self.layout.start)
-        self.velocity: Vector = np.zeros(len(self.robot.limit))
-        self.time_s = 0.0
-        self._camera.reset(seed)
-        self._waiting: deque[tuple[float, Vector]] = deque()
-        self._command: Vector = np.zeros_like(self.velocity)
-        self._command_s = -np.inf
+        """Draw an episode; the same seed gives the same one."""
 
     def send(self, command: NDArray[np.floating]) -> None:
-        """Send a command [A] to the base; it acts after the actuator's delay."""
-        if not np.isfinite(command).all():
-            raise WorldError(f'the base refuses a command that is not finite: {command}')
-        self._waiting.append((self.time_s, np.clip(command, -self._limit, self._limit)))
+        """Send a command [A] to the robot."""
 
     def advance(self, seconds: float) -> None:
         """Let the world run."""
-        for _ in range(round(seconds / PHYSICS_STEP_S)):
-            self.time_s += PHYSICS_STEP_S
-            self._take_command()
-            change = np.array(self.robot.acceleration) * PHYSICS_STEP_S
-            self.velocity += np.clip(self._command - self.velocity, -change, change)
-            self._move(self.robot.motion(self.velocity, self.pose[2]) * PHYSICS_STEP_S)
 
-    def goal_distance_m(self) -> float:
-        """Return how far the robot's centre is from the goal's."""
-        return float(np.hypot(*(self.pose[:2] - self.layout.goal[:2])))
+    def picture(self) -> Picture:
+        """Return what the camera sees, [H, W, 3] RGB."""
 
-    def at_goal(self) -> bool:
-        """Tell whether the robot is where the goal picture shows it; its heading is free."""
-        return self.goal_distance_m() <= GOAL_RADIUS_M
+    def picture_at(self, pose: Vector) -> Picture:
+        """Return what the camera would see if all were there."""
 
-    def picture(self) -> NDArray[np.uint8]:
-        """Return what the ceiling camera sees, [H, W, 3] RGB."""
-        return self.picture_at(self.pose)
-
-    def goal_picture(self) -> NDArray[np.uint8]:
-        """Return what the camera will see when the robot is at the goal."""
-        return self.picture_at(np.array(self.layout.goal))
-
-    def picture_at(self, pose: Vector) -> NDArray[np.uint8]:
-        """Return what the camera would see if the robot were there."""
-        return self._camera.picture(self.layout, pose, self.robot.radius_m)
+    def away(self, pose: Vector) -> float:
+        """Return how far a pose is, as a multiple of how near is there."""
 
     def draw_place(self, rng: np.random.Generator) -> Vector:
-        """Draw a pose in one of the rooms."""
-        return np.array(
-            draw_place(self.layout, rng, self.robot.radius_m, self._heading_free))
+        """Draw a pose that makes a goal from here."""
 
-    @property
-    def _heading_free(self) -> bool:
-        return self.robot.name == 'differential'
+    def explorer(self, seed: int) -> Driver:
+        """Return who drives where there is something to learn."""
 
-    @property
-    def _limit(self) -> Vector:
-        return np.array(self.robot.limit)
 
-    def _take_command(self) -> None:
-        while self._waiting and self._waiting[0][0] + self.robot.delay_s <= self.time_s:
-            self._command_s, self._command = self._waiting.popleft()
-        # Like a real base: silence means stop.
-        if self.time_s - self._command_s > self.robot.delay_s + self.robot.command_timeout_s:
-            self._command = np.zeros_like(self._command)
-
-    def _move(self, step: Vector) -> None:
-        self.pose += step
-        self.pose[2] = (self.pose[2] + np.pi) % (2 * np.pi) - np.pi
-        radius = self.robot.radius_m
-        for block in self.layout.blocks:
-            nearest = np.clip(
-                self.pose[:2], (block.left, block.bottom), (block.right, block.top))
-            away = self.pose[:2] - nearest
-            distance = np.hypot(*away)
-            # One physics step is far smaller than the radius: the centre never enters a block.
-            if 0 < distance < radius:
-                self.pose[:2] = nearest + away * (radius / distance)
-        self.pose[:2] = np.clip(self.pose[:2], radius, self.layout.size_m - radius)
+def episode_rng(seed: int, split: str) -> np.random.Generator:
+    """Return what draws an episode; splits have no episode in common."""
+    if split not in SPLITS:
+        raise WorldError(f'split `{split}` is not known; choose one of {", ".join(SPLITS)}')
+    return np.random.default_rng([SPLITS.index(split), seed])

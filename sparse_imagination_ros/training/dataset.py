@@ -25,6 +25,8 @@ from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.world_models.bundle import fingerprint
 
 FACTS, PICTURES, STEPS = 'dataset.json', 'pictures.npy', 'steps.npz'
+# What a dataset was made of.
+SOURCE = 'source.json'
 # So many pictures are encoded at once; after each such batch an interrupted run goes on.
 ENCODED_TOGETHER = 64
 
@@ -131,6 +133,27 @@ def load_dataset(folder: Path) -> Dataset:
         raise DataError(f'{folder} holds no dataset: {error.filename} is not there') from error
     except (OSError, KeyError, ValueError, TypeError, AttributeError, ConfigError) as error:
         raise DataError(f'{folder} is damaged ({error}); delete it and begin again') from error
+
+
+def dataset_made_of(source: str, folder: Path, make: Callable[[], None]) -> Dataset:
+    """Make a dataset in a folder, unless it holds the one that was made of this source."""
+    mark = folder / SOURCE
+    if not (mark.exists() and mark.read_text() == source and (folder / FACTS).exists()):
+        # Tokens and steps of other pictures must not survive.
+        for stale in (mark, folder / FACTS, *folder.glob('tokens-*')):
+            stale.unlink(missing_ok=True)
+        make()
+        mark.write_text(source)
+    return load_dataset(folder)
+
+
+def identity(path: Path) -> list[object]:
+    """Return what changes when a file, or what lies in a folder, is another one."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
+        status = file.stat()
+        digest.update(f'{file.name} {status.st_size} {status.st_mtime_ns}'.encode())
+    return [str(path.resolve()), digest.hexdigest()]
 
 
 def tokens_of(

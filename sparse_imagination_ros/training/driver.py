@@ -20,7 +20,8 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 TOKENS = 4
 # Low, so that it is in a hurry: such a planner runs against more walls.
 GROWTH = 1.5
-ARRIVED_M = 0.25
+# Of how near is there.
+ARRIVED = 1.25
 # A goal that is not reached is given up after so many steps, at least and below.
 PATIENCE = (6, 13)
 
@@ -53,7 +54,7 @@ class PlannerDriver:
 
     def _next_plan(self) -> Plan:
         world = self._world
-        if self._steps_left == 0 or np.hypot(*(world.pose - self._goal)[:2]) < ARRIVED_M:
+        if self._steps_left == 0 or world.away(self._goal) < ARRIVED:
             self._steps_left = int(self._rng.integers(*PATIENCE))
             self._goal = world.draw_place(self._rng)
             self._planner.set_goal(world.picture_at(self._goal))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.planning.plan import Array
+from sparse_imagination_ros.sim.worlds import STATES
 from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.training.dataset import (
     Dataset,
@@ -23,9 +24,6 @@ from sparse_imagination_ros.training.dataset import (
     new_pictures,
     save_steps,
 )
-
-# What the simulator's odometry senses.
-POSE = ('x', 'y', 'heading')
 
 EXPLORER = 'explorer'
 
@@ -53,7 +51,7 @@ class Episodes:
     Episodes of equal length, those of one shard.
 
     frames: [E, L + 1, S, S, 3]; actions: [E, L, A], action i is the mean command between frames
-    i and i + 1; poses: [E, L + 1, 3], as odometry knows them: x, y, heading.
+    i and i + 1; poses: [E, L + 1, Q], as the world knows them.
     """
 
     frames: Picture
@@ -127,7 +125,7 @@ def _lay_out(folder: Path, recording: Recording, laid_out: Path) -> None:
     save_steps(laid_out, Facts(
         recording.robot, recording.step_s, recording.image_size, (side, side),
         recording.action_names, recording.action_low, recording.action_high,
-        recording.acceleration, POSE), episodes)
+        recording.acceleration, STATES[recording.robot].names), episodes)
 
 
 def _read_shards(folder: Path) -> Iterator[Episodes]:

@@ -5,7 +5,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-import hashlib
 import json
 from pathlib import Path
 
@@ -25,10 +24,10 @@ from sparse_imagination_ros.training.bags import (
 )
 from sparse_imagination_ros.training.dataset import (
     Dataset,
+    dataset_made_of,
     Episode,
-    FACTS,
     Facts,
-    load_dataset,
+    identity,
     new_pictures,
     save_steps,
 )
@@ -84,19 +83,15 @@ def dataset_from_bags(
 ) -> tuple[Dataset, list[Findings]]:
     """Read bags into a folder, or return what an earlier run has read of them."""
     _check(config)
-    source = json.dumps([asdict(config), image_size, [_identity(bag) for bag in bags]], indent=2)
-    mark, findings_path = folder / 'source.json', folder / 'findings.json'
-    if mark.exists() and mark.read_text() == source and (folder / FACTS).exists():
-        found = [Findings(**values) for values in json.loads(findings_path.read_text())]
-        return load_dataset(folder), found
-    if mark.exists():
-        # Tokens and steps of other pictures must not survive.
-        for stale in (mark, folder / FACTS, *folder.glob('tokens-*')):
-            stale.unlink(missing_ok=True)
-    found = _read(bags, config, image_size, folder, report)
-    findings_path.write_text(json.dumps([asdict(f) for f in found], indent=2) + '\n')
-    mark.write_text(source)
-    return load_dataset(folder), found
+    source = json.dumps([asdict(config), image_size, [identity(bag) for bag in bags]], indent=2)
+    findings = folder / 'findings.json'
+
+    def make() -> None:
+        found = _read(bags, config, image_size, folder, report)
+        findings.write_text(json.dumps([asdict(f) for f in found], indent=2) + '\n')
+
+    dataset = dataset_made_of(source, folder, make)
+    return dataset, [Findings(**values) for values in json.loads(findings.read_text())]
 
 
 def _read(
@@ -187,12 +182,3 @@ def _check(config: BagsConfig) -> None:
             'command_fields, command_low, command_high and acceleration differ in length')
     if config.sense_fields and not config.sense_topic:
         raise DataError('sense_fields are named, but no sense_topic')
-
-
-def _identity(bag: Path) -> list[object]:
-    """Return what changes when a bag is another one."""
-    digest = hashlib.sha256()
-    for file in sorted(bag.iterdir()) if bag.is_dir() else [bag]:
-        status = file.stat()
-        digest.update(f'{file.name} {status.st_size} {status.st_mtime_ns}'.encode())
-    return [str(bag.resolve()), digest.hexdigest()]

@@ -10,11 +10,11 @@ from torch import Generator, nn, Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
-from sparse_imagination_ros.sim.layouts import SIZE_M
+from sparse_imagination_ros.sim.world import State
+from sparse_imagination_ros.sim.worlds import STATES
 from sparse_imagination_ros.tokens.encoders import Encoder
 from sparse_imagination_ros.tokens.subsets import random_subset
 from sparse_imagination_ros.training.dataset import Dataset
-from sparse_imagination_ros.training.episodes import POSE
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
 from sparse_imagination_ros.training.sparse import Foresight, foresight
@@ -45,12 +45,8 @@ def train_encoder(
     dataset: Dataset, foreseen: Foresight, work: Path, report: Report,
 ) -> None:
     """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
-    if dataset.facts.senses[:len(POSE)] != POSE:
-        raise DataError(
-            f'{dataset.folder}: the small encoder learns from the poses of the robot (senses '
-            f'{", ".join(POSE)}), and this data senses {", ".join(dataset.facts.senses) or "none"}'
-            '; record in the simulator, or name a trained encoder')
-    pose_head = PoseHead(encoder.shape.width, SIZE_M)
+    state = _state_in(dataset)
+    pose_head = PoseHead(encoder.shape.width, state)
     scene_head, contrast = SceneHead(encoder.shape.width), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
@@ -61,7 +57,7 @@ def train_encoder(
             pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
             flat = encoder.tokens(pictures)
             tokens = flat.reshape(*steps.shape, *flat.shape[1:])
-            pose = pose_head.loss(tokens, dataset.sensed[steps])
+            pose = pose_head.loss(tokens, dataset.sensed[steps][..., :len(state.names)])
             drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
             scene = scene_head.loss(flat[:, drawn], pictures)
         windows, moves = (
@@ -77,3 +73,17 @@ def train_encoder(
 
     modules = nn.ModuleList([encoder, predictor, pose_head, scene_head, contrast])
     run(course, modules, loss_of, work, report, Team.alone())
+
+
+def _state_in(dataset: Dataset) -> State:
+    """Return what the data senses of a simulated world's state."""
+    facts = dataset.facts
+    state = STATES.get(facts.robot)
+    if state is None or facts.senses[:len(state.names)] != state.names:
+        wanted = ', '.join(state.names) if state else f'of one of {", ".join(STATES)}'
+        raise DataError(
+            f'{dataset.folder}: the small encoder learns from the poses of the robot (senses '
+            f'{wanted}), and this data of robot `{facts.robot}` senses '
+            f'{", ".join(facts.senses) or "none"}; record in the simulator, or name a trained '
+            'encoder')
+    return state

@@ -6,6 +6,8 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+from sparse_imagination_ros.sim.world import State
+
 # Frames up to this many steps apart count as near in time, the nearer the more.
 NEAR_STEPS = 6
 NEAR_DECAY = 0.7
@@ -14,17 +16,18 @@ SCENE_SIDE = 12
 
 
 class PoseHead(nn.Module):
-    """Where the robot is, read from each token by itself; used in training only."""
+    """Where things are, read from each token by itself; used in training only."""
 
-    def __init__(self, token_width: int, world_size_m: float) -> None:
+    def __init__(self, token_width: int, state: State) -> None:
         super().__init__()
-        self.net = nn.Linear(token_width, 4)
-        self._half_m = world_size_m / 2
+        # The angle is read as a direction.
+        self.net = nn.Linear(token_width, len(state.names) + 1)
+        self._half = state.size / 2
 
     def loss(self, tokens: Tensor, poses: Tensor) -> Tensor:
-        """Return the error of reading poses [B, F, 3] from tokens [B, F, P, D]."""
-        place, heading = poses[..., :2] / self._half_m - 1, poses[..., 2:]
-        wanted = torch.cat([place, heading.cos(), heading.sin()], -1)
+        """Return the error of reading poses [B, F, Q] from tokens [B, F, P, D]."""
+        places, angle = poses[..., :-1] / self._half - 1, poses[..., -1:]
+        wanted = torch.cat([places, angle.cos(), angle.sin()], -1)
         read: Tensor = self.net(tokens)
         return functional.mse_loss(read.float(), wanted[:, :, None].expand_as(read))
 

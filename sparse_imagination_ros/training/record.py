@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import as_completed, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 import os
@@ -15,10 +15,8 @@ import torch
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
-from sparse_imagination_ros.sim.camera import CameraConfig
-from sparse_imagination_ros.sim.explore import Explorer
-from sparse_imagination_ros.sim.robots import robot
 from sparse_imagination_ros.sim.world import World
+from sparse_imagination_ros.sim.worlds import make_world, STATES
 from sparse_imagination_ros.tokens.frames import shrink
 from sparse_imagination_ros.training.driver import PlannerDriver
 from sparse_imagination_ros.training.episodes import (
@@ -40,11 +38,11 @@ SHARD_EPISODES = 100
 class RecordConfig:
     """How much to record, and of what."""
 
-    robot: str = setting('omnidirectional', 'simulated base',
-                         choices=('omnidirectional', 'differential'))
+    robot: str = setting('omnidirectional', 'simulated robot', choices=tuple(STATES))
     episodes: int = setting(6000, 'how many episodes', 1, 99900)
     steps: int = setting(24, 'model steps in an episode', 4, 1000)
-    step_s: float = setting(0.6, 'length of a model step, seconds', 0.1, 2.0)
+    step_s: float = setting(
+        0.0, 'length of a model step, seconds; 0: what suits the robot', 0.0, 2.0)
     image_size: int = setting(96, 'side of the stored pictures, pixels', 32, 512)
     seed: int = setting(0, 'seed of layouts and of the driver', 0, 2**31)
     processes: int = setting(0, 'how many record at once; 0: one per processor', 0, 1024)
@@ -59,14 +57,19 @@ def record(
 
     An explorer drives, or with a bundle its planner.
     """
-    base = robot(config.robot)
+    world = make_world(config.robot)
+    config, base = replace(config, step_s=config.step_s or world.step_s), world.robot
+    if config.step_s < COMMAND_PERIOD_S:
+        raise DataError(
+            f'a model step of {config.step_s} s is shorter than a command, which lasts '
+            f'{COMMAND_PERIOD_S} s; choose a longer one')
     driver = EXPLORER
     if bundle_folder:
         driver = _driver_of(config, Bundle.load(bundle_folder))
     recording = Recording(
-        config.robot, config.step_s, config.image_size, CameraConfig().size, base.action_names,
-        tuple(-v for v in base.limit), base.limit, base.acceleration, config.seed,
-        config.episodes, driver)
+        config.robot, config.step_s, config.image_size, world.picture().shape[0],
+        base.action_names, tuple(-v for v in base.limit), base.limit, base.acceleration,
+        config.seed, config.episodes, driver)
     if (folder / 'recording.json').exists() and load_recording(folder) != recording:
         raise DataError(f'{folder} holds another recording; choose another folder or delete it')
     save_recording(folder, recording)
@@ -113,7 +116,7 @@ def _record_shard(
     # Each process has a processor to itself; and with one thread sums are always the same.
     torch.set_num_threads(1)
     bundle = Bundle.load(bundle_folder) if bundle_folder else None
-    world = World(config.robot)
+    world = make_world(config.robot)
     episodes = [_record_episode(world, config, bundle, number)
                 for number in _numbers(config, index)]
     save_shard(folder, index, Episodes(*(np.stack(part) for part in zip(*episodes, strict=True))))
@@ -126,7 +129,7 @@ def _record_episode(
     # Runs with different seeds share no layout.
     seed = config.seed * 1_000_000 + number
     world.reset(seed)
-    driver = PlannerDriver(world, bundle, seed) if bundle else Explorer(world, seed)
+    driver = PlannerDriver(world, bundle, seed) if bundle else world.explorer(seed)
     ticks = round(config.step_s / COMMAND_PERIOD_S)
     frames, actions, poses = [_picture(world, config)], [], [world.pose.copy()]
     for _ in range(config.steps):

@@ -13,11 +13,13 @@ from sparse_imagination_ros.config import build, read_mapping
 from sparse_imagination_ros.errors import ConfigError
 from sparse_imagination_ros.training.from_bags import BagsConfig
 from sparse_imagination_ros.training.joint import JointConfig
+from sparse_imagination_ros.training.official_data import OfficialConfig
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import TrainConfig
 
 PARTS: dict[str, type] = {
-    'bags': BagsConfig, 'train': TrainConfig, 'joint': JointConfig, 'foresight': Foresight}
+    'bags': BagsConfig, 'official': OfficialConfig, 'train': TrainConfig, 'joint': JointConfig,
+    'foresight': Foresight}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Settings:
     """All parts of a training's settings."""
 
     bags: BagsConfig
+    official: OfficialConfig
     train: TrainConfig
     joint: JointConfig
     foresight: Foresight

@@ -1,20 +1,22 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Reads checkpoints that are pickles of whole modules, without running anything that they name.
+Reads pickles without running anything that they name: those of whole modules, and of numbers.
 
-Only tensors are rebuilt. Classes of modules and optimisers become empty shells that hold their
-attributes; every other name in the file is refused.
+Only tensors and arrays are rebuilt. Classes of modules and optimisers become empty shells that
+hold their attributes; every other name in the file is refused.
 """
 
 from collections import defaultdict, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 import pickle
 from types import ModuleType
 from typing import Any
 import zipfile
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._utils import _rebuild_parameter, _rebuild_tensor_v2
@@ -31,6 +33,14 @@ _SAFE: dict[tuple[str, str], Any] = {
     ('__builtin__', 'dict'): dict,
     ('builtins', 'set'): set,
     ('__builtin__', 'set'): set,
+}
+_REBUILDERS: tuple[Any, ...] = (np.empty(0).__reduce__()[0], np.int64(0).__reduce__()[0])
+# What pickled arrays and their numbers are rebuilt by; numpy 2 has renamed the module.
+_NUMBERS: dict[tuple[str, str], Any] = {
+    ('numpy', 'ndarray'): np.ndarray,
+    ('numpy', 'dtype'): np.dtype,
+    **{(f'numpy.{core}.multiarray', function.__name__): function
+       for core in ('core', '_core') for function in _REBUILDERS},
 }
 # Where the classes come from that checkpoints of world models hold, and that are never built.
 _SHELLED = ('models.', 'torch.nn.', 'torch.optim.', 'accelerate.')
@@ -54,21 +64,19 @@ def read_pickled_modules(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):
         raise CheckpointError(
             f'{path} is damaged, or no checkpoint of PyTorch 1.6 or newer: copy it again')
-    refusal: list[str] = []
-    try:
+    with _explained(path) as refusal:
         # `pickle_module` is how torch.load is told which names may be resolved.
         found = torch.load(
             path, map_location='cpu', weights_only=False, pickle_module=_restricted(refusal))
-    except Exception as error:
-        if refusal:
-            raise CheckpointError(
-                f'{path} names `{refusal[0]}`, which no world model needs: it may be made to run '
-                'commands on this machine. Nothing of it was run; do not use the file') from error
-        raise CheckpointError(
-            f'{path} is damaged ({type(error).__name__}: {error}); copy it again') from error
     if not isinstance(found, dict):
         raise CheckpointError(f'{path} holds a {type(found).__name__}, not the parts of a model')
     return found
+
+
+def read_pickled_numbers(path: Path) -> Any:
+    """Return what a plain pickle holds, of numbers, arrays and lists."""
+    with _explained(path) as refusal, path.open('rb') as file:
+        return _careful(_NUMBERS, (), refusal)(file).load()
 
 
 def tensors_of(module: Any) -> dict[str, Tensor]:
@@ -90,20 +98,41 @@ def _walk(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
         yield from _walk(child, f'{prefix}{name}.')
 
 
-def _restricted(refusal: list[str]) -> ModuleType:
+@contextmanager
+def _explained(path: Path) -> Iterator[list[str]]:
+    """Collect the names that are refused, and say what is wrong with a file."""
+    refusal: list[str] = []
+    try:
+        yield refusal
+    except Exception as error:
+        if refusal:
+            raise CheckpointError(
+                f'{path} names `{refusal[0]}`, which no world model needs: it may be made to run '
+                'commands on this machine. Nothing of it was run; do not use the file') from error
+        raise CheckpointError(
+            f'{path} is damaged ({type(error).__name__}: {error}); copy it again') from error
+
+
+def _careful(
+    known: Mapping[tuple[str, str], Any], shelled: tuple[str, ...], refusal: list[str],
+) -> type[pickle.Unpickler]:
     class Unpickler(pickle.Unpickler):
 
         def find_class(self, module: str, name: str) -> Any:
-            if (module, name) in _SAFE:
-                return _SAFE[module, name]
-            if f'{module}.'.startswith(_SHELLED) and '.' not in name:
+            if (module, name) in known:
+                return known[module, name]
+            if f'{module}.'.startswith(shelled) and '.' not in name:
                 return Shell
             refusal.append(f'{module}.{name}')
             raise pickle.UnpicklingError(refusal[0])
 
+    return Unpickler
+
+
+def _restricted(refusal: list[str]) -> ModuleType:
     def load(*_: Any, **__: Any) -> Any:
         raise pickle.UnpicklingError('files older than PyTorch 1.6 are not read')
 
     restricted = ModuleType('restricted_pickle')
-    vars(restricted).update(Unpickler=Unpickler, load=load)
+    vars(restricted).update(Unpickler=_careful(_SAFE, _SHELLED, refusal), load=load)
     return restricted

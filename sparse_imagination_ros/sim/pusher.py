@@ -1,0 +1,88 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A driver that explores the Push-T table: it goes round the block, and pushes it about.
+
+It knows where the block is, as a person who plays does. Planning never uses it.
+"""
+
+import numpy as np
+
+from sparse_imagination_ros.sim.robots import Vector
+from sparse_imagination_ros.sim.table import Table
+
+PUSH_SHARE = 0.9
+# A push begins so far from the block's centre, passes it so near at most, and ends so far behind.
+APPROACH = 105.0
+ASIDE = 45.0
+BEHIND = (-10.0, 120.0)
+# Where the disc may go, and where to blocks are pushed.
+TABLE = (25.0, 487.0)
+MIDDLE = (150.0, 362.0)
+# Farther out a block is not pushed outward from so near: a disc that goes on gets it off
+# the table.
+INSIDE = (90.0, 422.0)
+NEAR = 80.0
+# Shares of the farthest target: at least so much on the way to a push, and for what is then done.
+HURRY = 0.6
+EFFORT = (0.15, 0.8)
+ARRIVED = 12.0
+# In raw steps: how long an intent lasts at most, and one wobble.
+INTENT_STEPS = (8, 60)
+WOBBLE_STEPS = 4
+
+
+class Pusher:
+    """Drives the disc of one table; ask it for a command once in each raw step."""
+
+    def __init__(self, table: Table, rng: np.random.Generator, reach: float) -> None:
+        self._table, self._rng, self._reach = table, rng, reach
+        self._steps_left = 0
+        self._waypoints: list[Vector] = []
+
+    def command(self) -> Vector:
+        """Return where to aim, from where the disc is, [2]."""
+        disc = self._table.pose[:2]
+        while self._waypoints and np.hypot(*(self._waypoints[0] - disc)) < ARRIVED:
+            self._waypoints.pop(0)
+        if self._steps_left == 0 or not self._waypoints:
+            self._choose()
+        if self._presses_out(disc):
+            self._waypoints = [self._rng.uniform(*MIDDLE, 2)]
+        if self._steps_left % WOBBLE_STEPS == 0:
+            self._wobble = self._rng.normal(0, self._unsteady, 2)
+        self._steps_left -= 1
+        away = self._waypoints[0] - disc
+        speed = self._speed if len(self._waypoints) == 1 else max(
+            self._speed, HURRY * self._reach)
+        toward = away * min(1.0, speed / max(1.0, float(np.hypot(*away))))
+        return np.clip(toward + self._wobble, -self._reach, self._reach)
+
+    def _choose(self) -> None:
+        rng = self._rng
+        self._steps_left = int(rng.integers(*INTENT_STEPS))
+        self._speed = rng.uniform(*EFFORT) * self._reach
+        # So that not all is straight lines.
+        self._unsteady = rng.choice([0.0, 0.2, 0.5]) * self._speed
+        self._wobble = np.zeros(2)
+        self._waypoints = [rng.uniform(*TABLE, 2)]
+        if rng.uniform() < PUSH_SHARE:
+            self._waypoints = self._push()
+
+    def _presses_out(self, disc: Vector) -> bool:
+        centre = self._table.block_centre
+        outward = centre - np.clip(centre, *INSIDE)
+        return bool(np.hypot(*(centre - disc)) < NEAR
+                    and outward @ (self._waypoints[0] - disc) > 0)
+
+    def _push(self) -> list[Vector]:
+        """Return a way round the block and through it, toward a drawn place."""
+        centre, off = self._table.block_centre, self._table.pose[:2] - self._table.block_centre
+        ahead = self._rng.uniform(*MIDDLE, 2) - centre
+        ahead /= max(1.0, float(np.hypot(*ahead)))
+        across = np.array([-ahead[1], ahead[0]])
+        aside = self._rng.uniform(-ASIDE, ASIDE) * across
+        way = [aside - APPROACH * ahead, aside + self._rng.uniform(*BEHIND) * ahead]
+        if off @ ahead > 0:
+            way.insert(0, np.copysign(APPROACH, off @ across) * across)
+        return [np.clip(centre + place, *TABLE) for place in way]
