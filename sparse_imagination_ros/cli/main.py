@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f'the Python module `{error.name}` is missing: install the extras of the package '
-            "(pip install 'sparse_imagination_ros[ros,bags,dino]') or source your ROS 2 installation; "
-            f'this Python is {sys.executable}')
+            "(pip install 'sparse_imagination_ros[ros,bags,dino]') or source your ROS 2 "
+            f'installation; this Python is {sys.executable}')
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
