@@ -12,6 +12,14 @@ import pytest
 import torch
 from torch import nn
 
+from sparse_imagination_ros.world_models.official import OfficialShape
+
+# For the tokens of the bundle `untrained`, and an action of two commands.
+SMALL = OfficialShape(
+    token_width=32, proprio_size=2, proprio_width=4, action_size=4, action_width=4, depth=1,
+    heads=2, head_width=8, hidden_width=32, window=3, patches=0, action_mean=(0.0, 0.0),
+    action_std=(0.5, 0.5), proprio_mean=(0.0, 0.0), proprio_std=(1.0, 1.0), proprio_weight=1.0)
+# Of the predictors in the files that are written here.
 WIDTH, HEADS, HEAD_WIDTH, HIDDEN, WINDOW, PATCHES = 384 + 10 + 10, 2, 16, 32, 3, 196
 
 

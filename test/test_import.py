@@ -203,7 +203,7 @@ def test_inspect_says_what_an_imported_bundle_is(
 ) -> None:
     assert main(['inspect', str(imported)]) == 0
     said = capsys.readouterr().out
-    for words in ('official', 'Sparse Imagination (any subset', 'dino_vits16', '5 commands long',
+    for words in ('official', 'Sparse Imagination (any subset', 'dino_vits16', 'frameskip 5',
                   'pose.pose.position.x', 'weight in the cost is 1.0', '-0.2 .. 0.2'):
         assert words in said
 

@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 import numpy as np
+from official_maker import SMALL
 import pytest
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -23,7 +24,7 @@ from sparse_imagination_ros.nodes.messages import image_from, readings, values_f
 from sparse_imagination_ros.sim.robots import robot
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.world_models.bundle import Bundle
-from sparse_imagination_ros.world_models.official import OfficialPredictor, OfficialShape
+from sparse_imagination_ros.world_models.official import OfficialPredictor
 
 pytestmark = pytest.mark.ros
 
@@ -302,11 +303,7 @@ def sensing(untrained: Path, tmp_path: Path) -> Path:
     """Return a bundle as those that are imported: its predictor takes what is sensed."""
     torch.manual_seed(0)
     bundle = Bundle.load(untrained)
-    predictor = OfficialPredictor(OfficialShape(
-        token_width=32, proprio_size=2, proprio_width=4, action_size=4, action_width=4, depth=1,
-        heads=2, head_width=8, hidden_width=32, window=3, patches=0, action_mean=(0.0, 0.0),
-        action_std=(0.5, 0.5), proprio_mean=(0.0, 0.0), proprio_std=(1.0, 1.0),
-        proprio_weight=1.0))
+    predictor = OfficialPredictor(SMALL)
     manifest = replace(
         bundle.manifest, predictor=predictor.shape, frameskip=2,
         senses=('pose.pose.position.x', 'pose.pose.position.y'))

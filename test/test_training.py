@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from official_maker import SMALL
 import pytest
 import torch
 
@@ -22,6 +23,7 @@ from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.training.train import train, TrainConfig
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.official import OfficialPredictor
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 RECORD = build(RecordConfig, {'episodes': 4, 'steps': 8, 'seed': 3}, 'test')
@@ -105,6 +107,13 @@ def test_the_planner_and_the_explorer_do_not_share_a_recording(driven):
 def test_a_bundle_of_another_robot_does_not_drive(untrained, tmp_path):
     with pytest.raises(DataError, match=r'drives the omnidirectional robot in steps of 0.2 s'):
         record(replace(DRIVEN, robot='differential'), tmp_path, lambda done: None, untrained)
+
+
+def test_a_predictor_of_an_official_release_is_not_trained_on(driven, untrained, tmp_path):
+    bundle = replace(Bundle.load(untrained), predictor=OfficialPredictor(SMALL))
+    with pytest.raises(DataError, match=r'`untrained` was imported from an official release'):
+        train(TRAIN, JOINT, Foresight(), [dataset_from_recording(driven)], bundle, tmp_path,
+              lambda progress: None)
 
 
 def test_a_refined_bundle_keeps_its_encoder(driven, untrained, tmp_path):

@@ -41,7 +41,7 @@ def _bundle(folder: Path) -> list[tuple[str, str]]:
              ('camera', '{} x {} pixels'.format(*manifest.picture_size)),
              ('tokens', f'{manifest.total_tokens} of width {manifest.encoder.width}, '
                         f'{manifest.encoder.grid} x {manifest.encoder.grid}'),
-             ('model step', f'{manifest.step_s} s, {manifest.frameskip} commands long, '
+             ('model step', f'{manifest.step_s} s, frameskip {manifest.frameskip}, '
                             f'context of {predictor.window} frames'),
              ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
              ('predictor', f'{manifest.family}, {_parameters(bundle.predictor)}')]

@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or '').startswith('sparse_imagination_ros'):
             raise
         return _fail(
-            f'the Python module `{error.name}` is missing: install the extras of the package (pip '
-            "install 'sparse_imagination_ros[ros,bags,dino]') or source your ROS 2 installation; "
-            f'this Python is {sys.executable}')
+            f'the Python module `{error.name}` is missing: install the extras of the package '
+            "(pip install 'sparse_imagination_ros[ros,bags,dino]') or source your ROS 2 "
+            f'installation; this Python is {sys.executable}')
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

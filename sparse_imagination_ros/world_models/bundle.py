@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -118,17 +119,23 @@ class Bundle:
         return Limits(low, high, acceleration, staleness_s)
 
     def save(self, folder: Path) -> None:
-        """Write the bundle; the manifest comes last, so that a torn write is noticed."""
-        folder.mkdir(parents=True, exist_ok=True)
-        checksums = {}
+        """
+        Write the bundle, over one that is there only when all is on disk.
+
+        The manifest comes last: its checksums tell of a write that was torn even so.
+        """
         parts: dict[str, nn.Module | None] = {
             ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
-        for file, module in parts.items():
-            if module is None:
-                continue
-            save_file(module.state_dict(), folder / file)
-            checksums[file] = _checksum(folder / file)
-        write_manifest(self.manifest, checksums, folder)
+        kept = {file: module for file, module in parts.items() if module is not None}
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix='.unfinished-', dir=folder) as name:
+            unfinished = Path(name)
+            for file, module in kept.items():
+                save_file(module.state_dict(), unfinished / file)
+            checksums = {file: _checksum(unfinished / file) for file in kept}
+            write_manifest(self.manifest, checksums, unfinished)
+            for file in (*kept, MANIFEST):
+                (unfinished / file).replace(folder / file)
 
     @staticmethod
     def load(path: Path | str) -> 'Bundle':

@@ -102,7 +102,7 @@ class OfficialPredictor(nn.Module):
                 ('action_mean', shape.action_mean * repeats),
                 ('action_std', shape.action_std * repeats),
                 ('proprio_mean', shape.proprio_mean), ('proprio_std', shape.proprio_std)):
-            self.register_buffer(name, torch.tensor(values), persistent=False)
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
         self.action_mean: Tensor
         self.action_std: Tensor
         self.proprio_mean: Tensor
