@@ -27,8 +27,11 @@ ROSDEP_KEYS = {
 NOT_DECLARED = {
     'builtin_interfaces',  # comes with every message package
     'gym_pusht',  # optional, has no rosdep key
+    'huggingface_hub',  # comes with timm
     'rosbags',  # optional
     'safetensors',  # has no rosdep key
+    'timm',  # optional
+    'torchvision',  # comes with timm
 }
 
 
