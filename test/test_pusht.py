@@ -14,7 +14,8 @@ from sparse_imagination_ros.evaluation.closed_loop import drive_episodes, evalua
 from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.planning.plan import CommandHistory, Plan
 from sparse_imagination_ros.planning.planner import Cycle, PlannerConfig
-from sparse_imagination_ros.sim.pusht import GOAL_STEPS, PushT, RAW_STEP_S
+from sparse_imagination_ros.sim.pusht import GOAL_STEPS, PushT
+from sparse_imagination_ros.sim.table import RAW_STEP_S
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording

@@ -9,7 +9,7 @@ It knows where the block is, as a person who plays does. Planning never uses it.
 import numpy as np
 
 from sparse_imagination_ros.sim.robots import Vector
-from sparse_imagination_ros.sim.table import Table
+from sparse_imagination_ros.sim.table import REACH, Table
 
 PUSH_SHARE = 0.9
 # A push begins so far from the block's centre, passes it so near at most, and ends so far behind.
@@ -19,8 +19,8 @@ BEHIND = (-10.0, 120.0)
 # Where the disc may go, and where to blocks are pushed.
 TABLE = (25.0, 487.0)
 MIDDLE = (150.0, 362.0)
-# Farther out a block is not pushed outward from so near: a disc that goes on gets it off
-# the table.
+# Outside of this a block is not pushed outward from so near: nothing stops the disc, which would
+# press it through the edge.
 INSIDE = (90.0, 422.0)
 NEAR = 80.0
 # Shares of the farthest target: at least so much on the way to a push, and for what is then done.
@@ -35,8 +35,8 @@ WOBBLE_STEPS = 4
 class Pusher:
     """Drives the disc of one table; ask it for a command once in each raw step."""
 
-    def __init__(self, table: Table, rng: np.random.Generator, reach: float) -> None:
-        self._table, self._rng, self._reach = table, rng, reach
+    def __init__(self, table: Table, rng: np.random.Generator) -> None:
+        self._table, self._rng = table, rng
         self._steps_left = 0
         self._waypoints: list[Vector] = []
 
@@ -53,15 +53,15 @@ class Pusher:
             self._wobble = self._rng.normal(0, self._unsteady, 2)
         self._steps_left -= 1
         away = self._waypoints[0] - disc
-        speed = self._speed if len(self._waypoints) == 1 else max(
-            self._speed, HURRY * self._reach)
+        hurry = HURRY * REACH if len(self._waypoints) > 1 else 0.0
+        speed = max(hurry, self._speed)
         toward = away * min(1.0, speed / max(1.0, float(np.hypot(*away))))
-        return np.clip(toward + self._wobble, -self._reach, self._reach)
+        return np.clip(toward + self._wobble, -REACH, REACH)
 
     def _choose(self) -> None:
         rng = self._rng
         self._steps_left = int(rng.integers(*INTENT_STEPS))
-        self._speed = rng.uniform(*EFFORT) * self._reach
+        self._speed = rng.uniform(*EFFORT) * REACH
         # So that not all is straight lines.
         self._unsteady = rng.choice([0.0, 0.2, 0.5]) * self._speed
         self._wobble = np.zeros(2)

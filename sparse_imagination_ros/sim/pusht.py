@@ -16,16 +16,11 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.sim.pusher import Pusher
 from sparse_imagination_ros.sim.robots import Vector
-from sparse_imagination_ros.sim.table import Table, View
+from sparse_imagination_ros.sim.table import RAW_STEP_S, REACH, SIZE, Table, View
 from sparse_imagination_ros.sim.world import episode_rng, PHYSICS_STEP_S, State
 from sparse_imagination_ros.tokens.frames import Picture
 
-SIZE = 512.0
-# The environment takes one target for so long; official Push-T data and protocols count these.
-RAW_STEP_S = 0.1
 TICKS = round(RAW_STEP_S / PHYSICS_STEP_S)
-# The farthest target, from the disc along each axis.
-REACH = 60.0
 # An episode starts so many raw steps into an exploration, and its goal lies so many ahead.
 LEAD_STEPS = (0, 60)
 GOAL_STEPS = 25
@@ -123,7 +118,7 @@ class PushT:
 
     def explorer(self, seed: int) -> Pusher:
         """Return who pushes the block about."""
-        return Pusher(self._table, np.random.default_rng(seed), REACH)
+        return Pusher(self._table, np.random.default_rng(seed))
 
     def _ahead(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Return a pose that exploring leads to, and by which commands."""
@@ -136,7 +131,7 @@ class PushT:
 
 def _explore(table: Table, rng: np.random.Generator, steps: int) -> Vector:
     """Push about, and return by which commands, [T, 2]."""
-    pusher = Pusher(table, rng, REACH)
+    pusher = Pusher(table, rng)
     commands = np.zeros((steps, 2))
     for command in commands:
         command[:] = pusher.command()

@@ -11,12 +11,18 @@ from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.sim.robots import Vector
 from sparse_imagination_ros.tokens.frames import Picture
 
+SIZE = 512.0
+# The environment takes one target for so long; official Push-T data and protocols count these.
+RAW_STEP_S = 0.1
+# The farthest target, from the disc along each axis.
+REACH = 60.0
+
 
 class Table:
     """
-    A disc and a block; they move a raw step of 0.1 s at a time.
+    A disc and a block; they move a raw step at a time.
 
-    A pose is [x, y, block x, block y, block angle], in pixels of 512 and radians, y down.
+    A pose is [x, y, block x, block y, block angle], in pixels of SIZE and radians, y down.
     """
 
     def __init__(self, **observation: Any) -> None:

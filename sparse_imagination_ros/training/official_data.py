@@ -21,7 +21,8 @@ from torch import Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import CheckpointError, DataError
-from sparse_imagination_ros.sim.pusht import PushT, RAW_STEP_S
+from sparse_imagination_ros.sim.pusht import PushT
+from sparse_imagination_ros.sim.table import RAW_STEP_S
 from sparse_imagination_ros.tokens.frames import Picture, shrink
 from sparse_imagination_ros.training.dataset import (
     Dataset,
