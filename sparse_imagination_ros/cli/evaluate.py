@@ -59,16 +59,16 @@ def run(args: argparse.Namespace) -> int:
     from sparse_imagination_ros.evaluation.closed_loop import evaluate, LoopConfig, SPLIT
     from sparse_imagination_ros.evaluation.versions import versions
     from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
-    from sparse_imagination_ros.sim.robots import ROBOTS
+    from sparse_imagination_ros.sim.worlds import STATES
     from sparse_imagination_ros.world_models.bundle import Bundle
 
     torch.set_num_threads(args.threads)
     console = Console()
     bundle = Bundle.load(args.bundle)
-    if bundle.manifest.robot not in ROBOTS:
+    if bundle.manifest.robot not in STATES:
         raise WorldError(
             f'bundle `{bundle.manifest.name}` drives the robot `{bundle.manifest.robot}`, which '
-            f'the simulator does not have; it has {", ".join(ROBOTS)}')
+            f'the simulator does not have; it has {", ".join(STATES)}')
     seeds = range(args.seed, args.seed + args.episodes)
     limits = {} if args.time_limit is None else {'time_limit_s': args.time_limit}
     loop = build(LoopConfig, limits, '--time-limit')
