@@ -18,7 +18,11 @@ from sparse_imagination_ros.training.loop import Course, Report, run, Share, Tea
 from sparse_imagination_ros.world_models.decoder import Decoder
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
-BATCH = 32
+# In a step: so many clips, of so many pictures each.
+BATCH, FRAMES = 16, 4
+# What moves is small, and is what people want to see: a pixel counts so much more the further it
+# is from what it is on average in its clip.
+MOVING = 50.0
 # The sheet: so many clips, rolled out so far, with a frame between pictures.
 CLIPS, STEPS, GAP = 4, 8, 4
 SCALE = 2
@@ -33,12 +37,15 @@ def train_decoder(
     side = decoder.shape.picture_size
 
     def loss_of(step: int, generator: Generator) -> Share:
-        steps = dataset.draw(BATCH, 1, generator)[:, 0]
+        clips = dataset.draw(BATCH, FRAMES, generator)
         _, subset = random_split(tokens.shape[1], generator)
-        pictures = dataset.show(steps).movedim(-1, 1).float() / 255
-        wanted = functional.interpolate(pictures, (side, side), mode='area')
-        painted = decoder(tokens[dataset.shown[steps]][:, subset].float(), subset)
-        return Share((painted - wanted).square().sum(), torch.tensor(float(wanted.numel())))
+        pictures = dataset.show(clips).movedim(-1, 2).float() / 255
+        wanted = functional.interpolate(pictures.flatten(0, 1), (side, side), mode='area')
+        each = wanted.reshape(*clips.shape, *wanted.shape[1:])
+        weight = 1 + MOVING * (each - each.mean(1, keepdim=True)).abs().mean(2, keepdim=True)
+        painted = decoder(tokens[dataset.shown[clips].flatten()][:, subset].float(), subset)
+        wrong = weight.flatten(0, 1) * (painted - wanted).square()
+        return Share(wrong.sum(), 3 * weight.sum())
 
     run(course, nn.ModuleList([decoder]), loss_of, work, report, Team.alone())
 
