@@ -19,7 +19,7 @@ from sparse_imagination_ros.world_models.decoder import Decoder
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
 # In a step: so many clips, of so many pictures each.
-BATCH, FRAMES = 16, 4
+BATCH, FRAMES = 8, 4
 # What moves is small, and is what people want to see: a pixel counts so much more the further it
 # is from what it is on average in its clip.
 MOVING = 50.0
