@@ -47,15 +47,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one contender."""
+    """What was measured of one contender; nothing if its process died, as for want of memory."""
 
     what: str
     parameters: int
     tokens: int
     batch: int
-    step_s: float
-    peak_mib: float
-    speedup: float
+    step_s: float | None
+    peak_mib: float | None
+    speedup: float | None
 
 
 def main() -> None:
@@ -77,21 +77,33 @@ def main() -> None:
         process.start()
         runs.append((what, mine, mine.recv()))
     taken: dict[str, list[float]] = {OFFICIAL: [], OURS: []}
+    died = set()
     # The first step of each warms up.
     for number in range(args.steps + 1):
         for what, pipe, _ in runs:
-            pipe.send(number)
-            seconds = pipe.recv()
+            if what in died:
+                continue
+            try:
+                pipe.send(number)
+                seconds = pipe.recv()
+            except (EOFError, OSError):
+                died.add(what)
+                continue
             if number:
                 taken[what].append(seconds)
     rows = []
     for what, pipe, parameters in runs:
+        if what in died:
+            rows.append(Row(what, parameters, args.tokens, args.batch, None, None, None))
+            print(f'{what:18} died: did the machine run out of memory? Try a smaller --batch')
+            continue
         pipe.send(None)
-        rows.append(Row(what, parameters, args.tokens, args.batch, median(taken[what]),
-                        pipe.recv(), median(taken[OFFICIAL]) / median(taken[what])))
-    for row in rows:
-        print(f'{row.what:18} {row.parameters / 1e6:6.1f} M parameters  {row.step_s:7.2f} s a '
-              f'step  {row.peak_mib:7.0f} MiB more than idle  {row.speedup:5.2f} x')
+        step_s, peak_mib = median(taken[what]), pipe.recv()
+        speedup = None if OFFICIAL in died else median(taken[OFFICIAL]) / step_s
+        rows.append(Row(what, parameters, args.tokens, args.batch, step_s, peak_mib, speedup))
+        print(f'{what:18} {parameters / 1e6:6.1f} M parameters  {step_s:7.2f} s a step  '
+              f'{peak_mib:7.0f} MiB more than idle'
+              + (f'  {speedup:5.2f} x' if speedup else ''))
     if args.json:
         args.json.write_text(json.dumps({'rows': [asdict(row) for row in rows]}, indent=2) + '\n')
 
