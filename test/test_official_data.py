@@ -209,7 +209,7 @@ def test_files_that_were_swapped_are_noticed(tmp_path: Path) -> None:
             ('states.pth', numbers(4) / 0, 'states.pth holds values that are not finite'),
             ('seq_lengths.pth', torch.tensor([23, 24]), 'lengths lie outside of 1 to 23'),
             ('obses/episode_001.pth', torch.zeros(5, SIDE, SIDE, 3), 'holds 5 pictures'),
-            ('obses/episode_001.pth', torch.zeros(11, 8, 8, 3), 'its pictures are 8 x 8'),
+            ('obses/episode_001.pth', torch.zeros(11, 8, 8, 3), 'a picture is 8 x 8'),
             ('obses/episode_001.pth', torch.zeros(23, 4), 'does not hold colour pictures')):
         kept = (folder / name).read_bytes()
         torch.save(values, folder / name)

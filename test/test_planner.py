@@ -32,7 +32,7 @@ def sent() -> CommandHistory:
 
 
 def test_a_cycle_encodes_once_whatever_it_imagines(planner, world):
-    planner.set_goal(world.goal_picture())
+    planner.set_goal(world.picture_at(world.goal))
     for number in range(3):
         cycle = planner.plan(Frame(number * 0.1, world.picture()), sent())
         assert cycle.encodes == 1
@@ -41,7 +41,7 @@ def test_a_cycle_encodes_once_whatever_it_imagines(planner, world):
 
 
 def test_the_plan_carries_the_stamp_of_its_frame_and_keeps_the_limits(planner, world):
-    planner.set_goal(world.goal_picture())
+    planner.set_goal(world.picture_at(world.goal))
     plan = planner.plan(Frame(12.5, world.picture()), sent()).plan
     assert plan.frame_stamp_s == plan.start_s == 12.5
     assert plan.actions.shape == (3, 2)
@@ -49,7 +49,7 @@ def test_the_plan_carries_the_stamp_of_its_frame_and_keeps_the_limits(planner, w
 
 
 def test_subsets_change_from_cycle_to_cycle(planner, world):
-    planner.set_goal(world.goal_picture())
+    planner.set_goal(world.picture_at(world.goal))
     subsets = {tuple(planner.plan(Frame(i * 0.1, world.picture()), sent()).subset)
                for i in range(6)}
     assert len(subsets) > 1
@@ -71,6 +71,6 @@ def test_more_tokens_than_the_bundle_has_are_refused(untrained):
 
 
 def test_a_clock_that_goes_back_starts_afresh(planner, world):
-    planner.set_goal(world.goal_picture())
+    planner.set_goal(world.picture_at(world.goal))
     planner.plan(Frame(100.0, world.picture()), sent())
     assert planner.plan(Frame(1.0, world.picture()), sent()).plan.start_s == 1.0

@@ -52,7 +52,9 @@ class Stage:
         self.camera_on()
 
     def show_goal(self, picture: np.ndarray | None = None, encoding: str = 'rgb8') -> None:
-        message = self._message(self.world.goal_picture() if picture is None else picture)
+        if picture is None:
+            picture = self.world.picture_at(self.world.goal)
+        message = self._message(picture)
         message.encoding = encoding
         self._goal.publish(message)
 

@@ -73,7 +73,7 @@ def record(number: int, success: bool) -> EpisodeRecord:
         number, drive.seed, success, drive.seconds, layout.start, layout.goal, layout.blocks,
         layout.size_m, GOAL_RADIUS_M, world.robot.radius_m, drive.path[:, :2],
         np.linspace(0, drive.seconds, len(drive.path)), np.zeros((0, 2)), np.zeros(0),
-        world.goal_picture(), tuple(shots))
+        world.picture_at(world.goal), tuple(shots))
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,7 @@ from sparse_imagination_ros.evaluation.estimates import Percentiles, percentiles
 from sparse_imagination_ros.planning.gate import Gate, Limits
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S, Plan
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
-from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, World
+from sparse_imagination_ros.sim.world import at_goal, PHYSICS_STEP_S, World
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -131,7 +131,7 @@ def drive_episode(
     commands = _Ticks(config.command_hz)
     arrivals: list[Frame] = []
     path = [world.pose.copy()]
-    now_s, success = 0.0, _at_goal(world)
+    now_s, success = 0.0, at_goal(world)
     while not success and now_s < config.time_limit_s:
         if camera.due(now_s):
             arrivals.append(Frame(now_s, world.picture()))
@@ -217,10 +217,6 @@ def _advance(world: World, now_s: float) -> bool:
     for _ in range(round((now_s - world.time_s) / PHYSICS_STEP_S)):
         world.advance(PHYSICS_STEP_S)
         # One moment at the goal counts, as it does for a robot's judge that looks all the time.
-        if _at_goal(world):
+        if at_goal(world):
             return True
-    return _at_goal(world)
-
-
-def _at_goal(world: World) -> bool:
-    return world.away(world.goal) <= 1
+    return at_goal(world)

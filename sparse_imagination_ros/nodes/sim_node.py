@@ -111,7 +111,8 @@ class SimNode(Node):
         goal = PoseStamped(pose=pose_from(*self._world.layout.goal))
         goal.header.stamp, goal.header.frame_id = now, WORLD_FRAME
         self._goal_pose.publish(goal)
-        self._goal_image.publish(image_from(self._world.goal_picture(), now, CAMERA_FRAME))
+        picture = self._world.picture_at(self._world.goal)
+        self._goal_image.publish(image_from(picture, now, CAMERA_FRAME))
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparse_imagination_ros.sim.camera import CameraConfig
 from sparse_imagination_ros.sim.rooms import Rooms
+from sparse_imagination_ros.sim.world import at_goal
 
 Observation = dict[str, NDArray[np.uint8]]
 CONTROL_PERIOD_S = 0.1
@@ -48,7 +49,7 @@ class RoomsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(2**31)) if seed is None else seed
         self.world.reset(drawn, self._split)
-        self._goal = self.world.goal_picture()
+        self._goal = self.world.picture_at(self.world.goal)
         return self._observe(), {'seed': drawn}
 
     def step(
@@ -59,7 +60,7 @@ class RoomsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.world.send(action)
         self.world.advance(CONTROL_PERIOD_S)
         after_m = self.world.goal_distance_m()
-        return (self._observe(), before_m - after_m, self.world.at_goal(),
+        return (self._observe(), before_m - after_m, at_goal(self.world),
                 self.world.time_s >= TIME_LIMIT_S, {'goal_distance_m': after_m})
 
     def render(self) -> NDArray[np.uint8]:

@@ -62,23 +62,15 @@ class Rooms:
 
     def away(self, pose: Vector) -> float:
         """Return how far a place is, as a multiple of how near is there."""
-        return float(np.hypot(*(self.pose[:2] - pose[:2]))) / GOAL_RADIUS_M
+        return self._distance_m(pose) / GOAL_RADIUS_M
 
     def goal_distance_m(self) -> float:
         """Return how far the robot's centre is from the goal's."""
-        return float(np.hypot(*(self.pose[:2] - self.layout.goal[:2])))
-
-    def at_goal(self) -> bool:
-        """Tell whether the robot is where the goal picture shows it; its heading is free."""
-        return self.goal_distance_m() <= GOAL_RADIUS_M
+        return self._distance_m(self.goal)
 
     def picture(self) -> NDArray[np.uint8]:
         """Return what the ceiling camera sees, [H, W, 3] RGB."""
         return self.picture_at(self.pose)
-
-    def goal_picture(self) -> NDArray[np.uint8]:
-        """Return what the camera will see when the robot is at the goal."""
-        return self.picture_at(self.goal)
 
     def picture_at(self, pose: Vector) -> NDArray[np.uint8]:
         """Return what the camera would see if the robot were there."""
@@ -92,6 +84,9 @@ class Rooms:
     def explorer(self, seed: int) -> Explorer:
         """Return who wanders, travels and presses on walls."""
         return Explorer(self, seed)
+
+    def _distance_m(self, pose: Vector) -> float:
+        return float(np.hypot(*(self.pose[:2] - pose[:2])))
 
     @property
     def _heading_free(self) -> bool:

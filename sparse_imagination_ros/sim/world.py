@@ -97,6 +97,11 @@ class World(Protocol):
         """Return who drives where there is something to learn."""
 
 
+def at_goal(world: World) -> bool:
+    """Tell whether all is where the goal picture shows it."""
+    return world.away(world.goal) <= 1
+
+
 def episode_rng(seed: int, split: str) -> np.random.Generator:
     """Return what draws an episode; splits have no episode in common."""
     if split not in SPLITS:

@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
 from sparse_imagination_ros.tokens.encoders import Encoder
-from sparse_imagination_ros.tokens.frames import Picture
+from sparse_imagination_ros.tokens.frames import Picture, shrink
 from sparse_imagination_ros.world_models.bundle import fingerprint
 
 FACTS, PICTURES, STEPS = 'dataset.json', 'pictures.npy', 'steps.npz'
@@ -207,3 +207,28 @@ def new_pictures(folder: Path, count: int, size: int) -> Any:
     """Make room on disk for pictures [M, S, S, 3]."""
     folder.mkdir(parents=True, exist_ok=True)
     return np.lib.format.open_memmap(folder / PICTURES, 'w+', np.uint8, (count, size, size, 3))
+
+
+class Album:
+    """Pictures on disk, taken in one after the other; `size` is that of the first of them."""
+
+    def __init__(self, folder: Path, room: int, image_size: int) -> None:
+        self._pictures = new_pictures(folder, room, image_size)
+        self._image_size = image_size
+        self.count = 0
+        self.size: tuple[int, int] | None = None
+
+    def add(self, picture: Picture, source: Path) -> None:
+        """Take a picture in, as a square; `source` is the file that it is from."""
+        height, width, _ = picture.shape
+        if self.size is not None and self.size != (width, height):
+            raise DataError(
+                f'{source}: a picture is {width} x {height} pixels, those before '
+                f'{self.size[0]} x {self.size[1]}; use data of one camera')
+        self.size = width, height
+        self._pictures[self.count] = shrink(picture, self._image_size)
+        self.count += 1
+
+    def close(self) -> None:
+        """Leave all on disk."""
+        self._pictures.flush()

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError, FrameError
-from sparse_imagination_ros.tokens.frames import shrink
 from sparse_imagination_ros.training.bags import (
     Bag,
     COMPRESSED,
@@ -23,12 +22,12 @@ from sparse_imagination_ros.training.bags import (
     Topic,
 )
 from sparse_imagination_ros.training.dataset import (
+    Album,
     Dataset,
     dataset_made_of,
     Episode,
     Facts,
     identity,
-    new_pictures,
     save_steps,
 )
 from sparse_imagination_ros.training.resample import (
@@ -104,39 +103,32 @@ def _read(
     with ExitStack() as stack:
         opened = [stack.enter_context(open_bag(bag)) for bag in bags]
         total = sum(bag.count(images) for bag in opened)
-        pictures = new_pictures(folder, total, image_size)
-        size: tuple[int, int] | None = None
-        number = read = 0
+        album = Album(folder, total, image_size)
+        read = 0
         for bag in opened:
-            first, recorded, stamped, unreadable = number, [], [], 0
+            first, recorded, stamped, unreadable = album.count, [], [], 0
             for shot in bag.shots(images):
                 read += 1
                 report(read, total)
                 if isinstance(shot.picture, FrameError):
                     unreadable += 1
                     continue
-                height, width, _ = shot.picture.shape
-                if size is not None and size != (width, height):
-                    raise DataError(
-                        f'{bag.path}: a picture is {width} x {height} pixels, those before '
-                        f'{size[0]} x {size[1]}; use bags of one camera')
-                size = width, height
-                pictures[number] = shrink(shot.picture, image_size)
+                album.add(shot.picture, bag.path)
                 recorded.append(shot.recorded_s)
                 stamped.append(shot.stamped_s)
-                number += 1
             clock = Clock(np.array(recorded), np.array(stamped), config.step_s)
             made, found = _episodes(bag, config, clock, first, unreadable)
             episodes += made
             findings.append(found)
-        pictures.flush()
-    if size is None or not episodes:
+        album.close()
+    if album.size is None or not episodes:
         raise DataError(
             f'the bags hold no two pictures {config.step_s} s apart; '
             'choose another step_s, or record without breaks')
     save_steps(folder, Facts(
-        config.robot, config.step_s, image_size, size, config.command_fields, config.command_low,
-        config.command_high, config.acceleration, config.sense_fields), episodes)
+        config.robot, config.step_s, image_size, album.size, config.command_fields,
+        config.command_low, config.command_high, config.acceleration, config.sense_fields),
+        episodes)
     return findings
 
 

@@ -23,14 +23,14 @@ from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import CheckpointError, DataError
 from sparse_imagination_ros.sim.pusht import PushT
 from sparse_imagination_ros.sim.table import RAW_STEP_S
-from sparse_imagination_ros.tokens.frames import Picture, shrink
+from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.training.dataset import (
+    Album,
     Dataset,
     dataset_made_of,
     Episode,
     Facts,
     identity,
-    new_pictures,
     save_steps,
 )
 from sparse_imagination_ros.world_models.unpickling import read_pickled_numbers
@@ -51,7 +51,7 @@ class Kind:
     """
     One of the official datasets; the file `actions` and `lengths` together tell which one it is.
 
-    limit: of raw actions, which are commanded for raw_step_s each. lengths and velocities: files
+    limit, acceleration: of raw actions, which last raw_step_s each. lengths and velocities: files
     that not all of them have. senses: names of the first numbers in states and velocities.
     """
 
@@ -62,16 +62,21 @@ class Kind:
     pictures: str
     senses: tuple[str, ...]
     limit: float
+    acceleration: float
     raw_step_s: float
 
 
+ACTIONS = PushT.robot.action_names
 # The wall's environment knows no time; its steps are taken to be as long as those of Push-T.
+# Outside of Push-T a raw action may be followed by its opposite.
 KINDS = (
     Kind(PushT.robot.name, 'rel_actions.pth', 'seq_lengths.pkl', 'velocities.pth', '.mp4',
-         (*PushT.state.names, 'velocity.x', 'velocity.y'), PushT.robot.limit[0], RAW_STEP_S),
+         (*PushT.state.names, 'velocity.x', 'velocity.y'), PushT.robot.limit[0],
+         PushT.robot.acceleration[0], RAW_STEP_S),
     Kind('point_maze', 'actions.pth', 'seq_lengths.pth', None, '.pth',
-         ('x', 'y', 'velocity.x', 'velocity.y'), 1.0, 0.05),
-    Kind('wall', 'actions.pth', None, None, '.pth', ('x', 'y'), 1.8, RAW_STEP_S),
+         ('x', 'y', 'velocity.x', 'velocity.y'), 1.0, 2 * 1.0 / 0.05, 0.05),
+    Kind('wall', 'actions.pth', None, None, '.pth', ('x', 'y'), 1.8, 2 * 1.8 / RAW_STEP_S,
+         RAW_STEP_S),
 )
 
 
@@ -119,32 +124,24 @@ def _read(
         if not path.is_file():
             raise DataError(f'{path} is not there; copy or unpack the dataset again')
     total = int(found.lengths.sum())
-    pictures = new_pictures(into, total, image_size)
-    size: tuple[int, int] | None = None
+    album = Album(into, total, image_size)
     episodes: list[Episode] = []
-    done = 0
     for path, length, actions, sensed in zip(
             paths, found.lengths, found.actions, found.sensed, strict=True):
-        for number, picture in enumerate(_pictures(path, length)):
-            height, width, _ = picture.shape
-            if size is not None and size != (width, height):
-                raise DataError(f'{path}: its pictures are {width} x {height} pixels, those '
-                                f'before {size[0]} x {size[1]}; copy the dataset again')
-            size = width, height
-            pictures[done + number] = shrink(picture, image_size)
-        episodes += _episodes(done, actions[:length], sensed[:length], config.frameskip)
-        done += length
-        report(done, total)
-    pictures.flush()
-    if size is None or not episodes:
+        first = album.count
+        for picture in _pictures(path, length):
+            album.add(picture, path)
+        episodes += _episodes(first, actions[:length], sensed[:length], config.frameskip)
+        report(album.count, total)
+    album.close()
+    if album.size is None or not episodes:
         raise DataError(f'{folder}: no trajectory is longer than a model step of '
                         f'{config.frameskip} raw steps; choose a smaller frameskip')
-    limits = (kind.limit,) * found.actions.shape[2]
+    low, high, acceleration = (
+        (value,) * len(ACTIONS) for value in (-kind.limit, kind.limit, kind.acceleration))
     save_steps(into, Facts(
-        kind.robot, config.frameskip * kind.raw_step_s, image_size, size, PushT.robot.action_names,
-        tuple(-limit for limit in limits), limits, PushT.robot.acceleration
-        if kind.robot == PushT.robot.name else tuple(2 * v / kind.raw_step_s for v in limits),
-        kind.senses), episodes)
+        kind.robot, config.frameskip * kind.raw_step_s, image_size, album.size, ACTIONS,
+        low, high, acceleration, kind.senses), episodes)
 
 
 def _episodes(
@@ -173,7 +170,7 @@ def _trajectories(folder: Path, kind: Kind, count: int) -> Trajectories:
         raise DataError(
             f'{folder}: states.pth is of {_size(states)}, {kind.actions} of {_size(actions)}, and '
             f'there are {len(lengths)} lengths; the files are not of one dataset')
-    if states.shape[2] < len(kind.senses) or actions.shape[2] != len(PushT.robot.action_names):
+    if states.shape[2] < len(kind.senses) or actions.shape[2] != len(ACTIONS):
         raise DataError(
             f'{folder}: a step has {states.shape[2]} numbers of state and {actions.shape[2]} of '
             f'action, {len(kind.senses)} and 2 are needed; the files are not those of '

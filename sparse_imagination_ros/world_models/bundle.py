@@ -127,15 +127,18 @@ class Bundle:
         parts: dict[str, nn.Module | None] = {
             ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
         kept = {file: module for file, module in parts.items() if module is not None}
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix='.unfinished-', dir=folder) as name:
-            unfinished = Path(name)
-            for file, module in kept.items():
-                save_file(module.state_dict(), unfinished / file)
-            checksums = {file: _checksum(unfinished / file) for file in kept}
-            write_manifest(self.manifest, checksums, unfinished)
-            for file in (*kept, MANIFEST):
-                (unfinished / file).replace(folder / file)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix='.unfinished-', dir=folder) as name:
+                unfinished = Path(name)
+                for file, module in kept.items():
+                    save_file(module.state_dict(), unfinished / file)
+                checksums = {file: _checksum(unfinished / file) for file in kept}
+                write_manifest(self.manifest, checksums, unfinished)
+                for file in (*kept, MANIFEST):
+                    (unfinished / file).replace(folder / file)
+        except OSError as error:
+            raise BundleError(f'{folder} cannot be written ({error})') from error
 
     @staticmethod
     def load(path: Path | str) -> 'Bundle':

@@ -8,7 +8,6 @@ How such a checkpoint is read, and what its predictor computes, is in `official.
 
 from dataclasses import dataclass, fields, MISSING, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sparse_imagination_ros.config import build, read_mapping, setting
@@ -84,7 +83,7 @@ def import_checkpoint(
 
     encoder: one of DINO (the one of the release that the checkpoint is of); weights: their file.
     """
-    if folder.exists():
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f'{folder} is there already; name another folder, or delete it')
     read = read_official(checkpoint)
     if encoder is None:
@@ -107,7 +106,7 @@ def import_checkpoint(
     bundle = Bundle(
         manifest, pretrained_dino(manifest.encoder, weights),
         predictor.eval().requires_grad_(False))
-    _save_whole(bundle, folder)
+    bundle.save(folder)
     return bundle
 
 
@@ -131,13 +130,3 @@ def _check(facts: ImportFacts) -> None:
 
 def _shares(values: tuple[float, ...], units: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(value / unit for value, unit in zip(values, units, strict=True))
-
-
-def _save_whole(bundle: Bundle, folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f'.{folder.name}.', dir=folder.parent) as unfinished:
-            bundle.save(Path(unfinished) / folder.name)
-            (Path(unfinished) / folder.name).rename(folder)
-    except OSError as error:
-        raise BundleError(f'{folder} cannot be written ({error})') from error
