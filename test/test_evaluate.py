@@ -40,6 +40,21 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
     assert '95 % interval' in capsys.readouterr().out
 
 
+def test_with_a_charge_every_cycle_takes_as_long_and_the_result_is_the_same_again(
+    untrained: Path, tmp_path: Path,
+) -> None:
+    rows = []
+    for name in ('first', 'again'):
+        target = tmp_path / f'{name}.json'
+        assert evaluate('--bundle', str(untrained), '--episodes', '2', '--tokens', '4',
+                        '--time-limit', '2', '--charge', '130', '--json', str(target)) == 0
+        report = json.loads(target.read_text())
+        assert report['settings']['charge_ms'] == 130
+        rows.append(report['rows'])
+    assert rows[0] == rows[1]
+    assert set(map(round, rows[0][0]['cycle_ms'].values())) == {130}
+
+
 def test_a_count_that_the_bundle_does_not_have_is_refused_at_once(untrained: Path) -> None:
     with pytest.raises(ConfigError, match='17'):
         evaluate('--bundle', str(untrained), '--tokens', '4,17')
@@ -57,7 +72,7 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('arguments', [
     ('--tokens', '16;8'), ('--tokens', ''), ('--threads', '0'), ('--episodes', '0'),
-    ('--seed', '-1')])
+    ('--seed', '-1'), ('--charge', 'nan')])
 def test_senseless_arguments_are_refused(
     arguments: tuple[str, str], capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 import json
+from math import inf
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -28,7 +29,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         'evaluate', help='drive many simulated episodes without ROS',
         description='Drive a bundle through layouts that training never saw. Planning is charged '
-                    'with the time that it takes on this machine; keep the machine quiet.')
+                    'with the time that it takes on this machine (keep it quiet), or with a time '
+                    'that you say (the result is then the same on every machine).')
     parser.add_argument('--bundle', type=Path, required=True, help='folder of the bundle')
     parser.add_argument('--episodes', type=_positive, default=100, help='how many (%(default)s)')
     parser.add_argument(
@@ -43,6 +45,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')
+    parser.add_argument(
+        '--charge', type=_milliseconds, metavar='MS',
+        help='let every cycle take so long in the simulation, whatever it takes on this machine')
     parser.add_argument(
         '--threads', type=_positive, default=1,
         help='processor threads of the network, as for the node (%(default)s)')
@@ -85,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     with _progress(console) as progress:
         for planning in plannings:
             tally = _Tally(progress, planning.tokens, len(seeds))
-            scores.append(evaluate(bundle, planning, seeds, loop, tally.add))
+            scores.append(evaluate(bundle, planning, seeds, loop, tally.add, args.charge))
     console.print(_table(scores))
     if args.json:
         # Each row has its own number of tokens.
@@ -96,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
             'split': SPLIT,
             'seed': args.seed,
             'settings': {
-                'planner': shared, 'loop': asdict(loop), 'threads': args.threads},
+                'planner': shared, 'loop': asdict(loop), 'charge_ms': args.charge,
+                'threads': args.threads},
             'versions': versions(),
             'rows': [{**asdict(s), 'cycle_ms': s.cycle_ms.as_dict()} for s in scores],
         }
@@ -148,6 +154,13 @@ def _positive(text: str) -> int:
 def _not_negative(text: str) -> int:
     number = int(text)
     if number < 0:
+        raise argparse.ArgumentTypeError(f'{text} is not 0 or more')
+    return number
+
+
+def _milliseconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < inf:
         raise argparse.ArgumentTypeError(f'{text} is not 0 or more')
     return number
 

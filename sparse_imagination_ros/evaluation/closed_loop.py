@@ -9,6 +9,8 @@ here as it would on a robot, though nothing runs in real time. Planning itself l
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -90,18 +92,32 @@ Latency = Callable[[Cycle], float]
 
 
 def measured(cycle: Cycle) -> float:
-    """Return how long the cycle took on the clock of this machine, milliseconds."""
+    """Return how long the cycle took by the planner's stopwatch, milliseconds."""
     return cycle.total_ms
+
+
+def metronome(cycle_ms: float) -> Callable[[], float]:
+    """Return a planner's stopwatch by which every cycle takes as long, on every machine."""
+    # A cycle has two parts: the frame is encoded, then futures are imagined.
+    ticks = count()
+    return lambda: next(ticks) * cycle_ms / 2000
 
 
 def evaluate(
     bundle: Bundle, planning: PlannerConfig, seeds: Iterable[int],
     config: LoopConfig = LoopConfig(), progress: Callable[[Episode], None] = lambda _: None,
+    charge_ms: float | None = None,
 ) -> Score:
-    """Drive a bundle's robot through the same layouts whatever the planner's settings are."""
+    """
+    Drive a bundle's robot through the same layouts whatever the planner's settings are.
+
+    charge_ms: what every cycle takes in the simulation, if not what it takes on this machine.
+    """
     # The simulated cameras' pictures are square.
     world = make_world(bundle.manifest.robot, bundle.manifest.picture_size[0])
-    planner, limits = Planner(bundle, planning), bundle.limits(config.staleness_s)
+    stopwatch = perf_counter if charge_ms is None else metronome(charge_ms)
+    planner = Planner(bundle, planning, stopwatch)
+    limits = bundle.limits(config.staleness_s)
     episodes = []
     for episode in drive_episodes(world, planner, limits, seeds, config):
         episodes.append(episode)
