@@ -90,6 +90,17 @@ def test_gaps_clock_jumps_unreadable_pictures_and_commands_beyond_limits_are_cou
     assert found.seconds == pytest.approx(1.9 + 2.0 + 3.9, abs=0.3)
 
 
+def test_nothing_connects_two_scenes(tmp_path):
+    said = [*drive(), ('/goal_image', 2.1, image(START_S + 2.05, picture(9)))]
+    config = replace(CONFIG, image_topic='/camera/image', scene_topic='/goal_image')
+    bag = write_bag(tmp_path / 'bag', sorted(said, key=lambda entry: entry[1]))
+    dataset, (found,) = read([bag], tmp_path / 'data', config)
+    assert (found.scenes, found.gaps, found.steps) == (1, 0, 40)
+    for first, last in zip(dataset.starts[:-1], dataset.starts[1:], strict=True):
+        shown = dataset.shown[first:last]
+        assert (shown <= 20).all() or (shown > 20).all()
+
+
 def test_stamps_of_another_clock_give_way_to_the_time_of_recording(tmp_path):
     said = [(topic, t, image(t, picture(7)) if topic == '/camera/image' else content)
             for topic, t, content in drive()]
@@ -103,6 +114,7 @@ def test_stamps_of_another_clock_give_way_to_the_time_of_recording(tmp_path):
     ({'command_fields': ('linear.w', 'angular.z')}, 'have no number `linear.w`'),
     ({'command_low': (0.0,)}, 'differ in length'),
     ({'sense_topic': ''}, 'no sense_topic'),
+    ({'scene_topic': '/nowhere'}, 'no topic /nowhere'),
     ({'step_s': 9.0}, 'no two pictures 9.0 s apart'),
 ])
 def test_a_setting_that_does_not_fit_is_named(change, message, tmp_path):

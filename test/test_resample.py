@@ -14,25 +14,32 @@ from sparse_imagination_ros.training.resample import (
 )
 
 NONE = np.full(1, np.nan)
+NEVER = np.zeros(0)
 
 
 def test_a_steady_camera_is_one_stretch():
-    (piece,) = stretches(np.arange(50) / 10, 0.5)
+    (piece,) = stretches(np.arange(50) / 10, NEVER, 0.5)
     assert piece.tolist() == list(range(50))
 
 
 def test_missing_pictures_cut_a_stretch_only_if_a_step_is_lost():
-    assert len(stretches(np.delete(np.arange(50) / 10, [10, 11]), 0.5)) == 1
-    assert len(stretches(np.delete(np.arange(50) / 10, range(10, 17)), 0.5)) == 2
+    assert len(stretches(np.delete(np.arange(50) / 10, [10, 11]), NEVER, 0.5)) == 1
+    assert len(stretches(np.delete(np.arange(50) / 10, range(10, 17)), NEVER, 0.5)) == 2
+
+
+def test_a_new_scene_cuts_a_stretch_between_two_pictures():
+    before, middle, after = stretches(np.arange(50) / 10, np.array([2.95, 1.0]), 0.5)
+    assert (before.tolist(), middle[0], after.tolist()) == (
+        list(range(10)), 10, list(range(30, 50)))
 
 
 def test_pictures_in_the_wrong_order_are_put_in_order():
-    (piece,) = stretches(np.array([0.0, 0.1, 0.3, 0.2, 0.4]), 0.5)
+    (piece,) = stretches(np.array([0.0, 0.1, 0.3, 0.2, 0.4]), NEVER, 0.5)
     assert piece.tolist() == [0, 1, 3, 2, 4]
 
 
 def test_nothing_is_no_stretch():
-    assert stretches(np.zeros(0), 0.5) == []
+    assert stretches(np.zeros(0), NEVER, 0.5) == []
     assert Clock(np.zeros(0), np.zeros(0), 0.5).jumps == 0
 
 
@@ -66,7 +73,7 @@ def test_what_lies_after_a_jump_of_the_clock_is_kept_apart(second):
     recorded = 100 + np.arange(20) / 10
     clock = Clock(recorded, np.concatenate([50 + np.arange(10) / 10, second]), 0.5)
     assert clock.jumps == 1
-    assert [len(piece) for piece in stretches(clock.times, 0.5)] == [10, 10]
+    assert [len(piece) for piece in stretches(clock.times, NEVER, 0.5)] == [10, 10]
     before, after = clock.of(recorded[[9, 10]], np.full(2, np.nan))
     assert after - before > 1000
 
@@ -78,7 +85,7 @@ def test_pictures_that_were_recorded_late_are_no_jump():
     recorded[5:25] = recorded[25]
     clock = Clock(recorded, stamped, 0.5)
     assert clock.jumps == 0
-    assert len(stretches(clock.times, 0.5)) == 1
+    assert len(stretches(clock.times, NEVER, 0.5)) == 1
 
 
 def test_each_picture_of_a_fast_camera_begins_or_continues_an_episode():

@@ -129,6 +129,18 @@ def test_an_unknown_encoder_is_named(folder, capsys):
         capsys.readouterr().err)
 
 
+def test_the_settings_for_bags_of_the_demo_are_those_of_its_robot():
+    from sparse_imagination_ros.share import share_path
+    from sparse_imagination_ros.sim.robots import robot
+    from sparse_imagination_ros.training.settings import read_settings
+    bags = read_settings(share_path('config') / 'train_from_demo.yaml', []).bags
+    base = robot(bags.robot)
+    assert bags.command_fields == base.action_names
+    assert bags.command_high == base.limit == tuple(-low for low in bags.command_low)
+    assert bags.acceleration == base.acceleration
+    assert bags.command_hold_s == base.command_timeout_s
+
+
 def test_the_file_that_ships_holds_every_setting_at_its_default():
     from sparse_imagination_ros.share import share_path
     from sparse_imagination_ros.training.settings import PARTS, read_settings

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -158,12 +159,14 @@ def _image_size(start: 'Encoder | Bundle | None') -> int:
 
 
 def _findings(found: 'list[Findings]') -> Table:
-    table = Table('Bag', 'Pictures', 'Unreadable', 'Seconds', 'Gaps', 'Clock jumps', 'Episodes',
-                  'Steps', 'Commands beyond limits')
+    # Narrow enough for a terminal of 80 columns.
+    table = Table('Bag', 'Pictures', 'Bad', 'Seconds', 'Gaps', 'Clock jumps', 'Scenes', 'Episodes',
+                  'Steps', 'Clipped', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in table.columns[1:]:
         column.justify = 'right'
+    table.columns[0].no_wrap = True
     for f in found:
         table.add_row(
             Path(f.bag).name, str(f.pictures), str(f.unreadable), f'{f.seconds:.1f}', str(f.gaps),
-            str(f.jumps), str(f.episodes), str(f.steps), str(f.beyond_limits))
+            str(f.jumps), str(f.scenes), str(f.episodes), str(f.steps), str(f.beyond_limits))
     return table

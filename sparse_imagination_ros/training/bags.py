@@ -100,7 +100,7 @@ class Bag:
             recorded.append(recorded_s)
             stamped.append(_stamp(message))
             values.append([_field(message, path, topic, self.path) for path in topic.fields])
-        numbers = np.array(values, np.float32).reshape(-1, len(topic.fields))
+        numbers = np.array(values, np.float32).reshape(len(values), len(topic.fields))
         return Series(np.array(recorded, float), np.array(stamped, float), numbers)
 
     def shots(self, topic: Topic) -> Iterator[Shot]:

@@ -58,6 +58,9 @@ class BagsConfig:
         0.5, 'the base stops so long after the last command, seconds', 0.01, 60.0)
     sense_topic: str = setting('', 'what the robot senses, as Odometry or JointState; or none')
     sense_fields: tuple[str, ...] = setting((), 'what is read of it')
+    scene_topic: str = setting(
+        '', 'a message of any type says that a new scene begins, as when the robot was carried '
+            'or a simulation reset; or none')
     step_s: float = setting(0.6, 'length of a model step, seconds', 0.02, 10.0)
 
 
@@ -71,6 +74,7 @@ class Findings:
     seconds: float
     gaps: int
     jumps: int
+    scenes: int
     episodes: int
     steps: int
     beyond_limits: int
@@ -135,7 +139,8 @@ def _read(
 def _episodes(
     bag: Bag, config: BagsConfig, clock: Clock, first: int, unreadable: int,
 ) -> tuple[list[Episode], Findings]:
-    times, pieces = clock.times, stretches(clock.times, config.step_s)
+    times, scenes = clock.times, _scenes(bag, config, clock)
+    pieces = stretches(times, scenes, config.step_s)
     commands = bag.series(Topic(config.command_topic, TWISTS, config.command_fields))
     low, high = np.array([config.command_low, config.command_high], np.float32)
     beyond = ((commands.values < low - 1e-6) | (commands.values > high + 1e-6)).any(1)
@@ -151,8 +156,17 @@ def _episodes(
     return made, Findings(
         bag=str(bag.path), pictures=len(times), unreadable=unreadable,
         seconds=float(sum(np.ptp(times[piece]) for piece in pieces)),
-        gaps=max(0, len(pieces) - 1 - clock.jumps), jumps=clock.jumps, episodes=len(made),
+        gaps=max(0, len(stretches(times, np.zeros(0), config.step_s)) - 1 - clock.jumps),
+        jumps=clock.jumps, scenes=len(scenes), episodes=len(made),
         steps=sum(len(episode.shown) for episode in made), beyond_limits=int(beyond.sum()))
+
+
+def _scenes(bag: Bag, config: BagsConfig, clock: Clock) -> Times:
+    """Return when new scenes began."""
+    if not config.scene_topic:
+        return np.zeros(0)
+    begun = bag.series(Topic(config.scene_topic, ()))
+    return clock.of(begun.recorded, begun.stamped)
 
 
 def _senses(

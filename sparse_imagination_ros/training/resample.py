@@ -53,17 +53,19 @@ class Clock:
         return np.asarray(np.where(fits, own, expected), np.float64)
 
 
-def stretches(times: Times, step_s: float) -> list[NDArray[np.int64]]:
+def stretches(times: Times, scenes: Times, step_s: float) -> list[NDArray[np.int64]]:
     """
-    Cut pictures where some are missing; return the indices of each piece, by time.
+    Cut pictures where some are missing or a scene begins; return the indices of each, by time.
 
-    times: [M]; pictures that arrived in the wrong order are put in order.
+    times: [M]; pictures that arrived in the wrong order are put in order. scenes: [S], when a new
+    scene began, as when the robot was carried.
     """
     if len(times) == 0:
         return []
     order = np.argsort(times, kind='stable')
-    breaks = np.flatnonzero(np.diff(times[order]) > step_s * (1 + TOLERANCE)) + 1
-    return np.split(order, breaks)
+    scene = np.searchsorted(np.sort(scenes), times[order], 'right')
+    broken = (np.diff(times[order]) > step_s * (1 + TOLERANCE)) | (np.diff(scene) > 0)
+    return np.split(order, np.flatnonzero(broken) + 1)
 
 
 def steps(times: Times, piece: NDArray[np.int64], step_s: float) -> list[NDArray[np.int64]]:
