@@ -129,6 +129,27 @@ def test_published_positions_are_stretched_as_the_authors_do(tmp_path: Path) -> 
     torch.testing.assert_close(row[1:-1], centres[1:-1] / 36, atol=2e-3, rtol=0)
 
 
+def test_a_token_of_the_small_encoder_sees_what_is_within_reach() -> None:
+    torch.manual_seed(0)
+    encoder = SmallEncoder(EncoderShape(reach=2.0)).eval()
+    picture = torch.zeros(96, 96, 3, dtype=torch.uint8)
+    other = picture.clone()
+    # The patch in the sixth row and column.
+    other[60:72, 60:72] = 255
+    with torch.inference_mode():
+        before, after = encoder(torch.stack([picture, other])).unflatten(1, (8, 8))
+    changed = (before != after).any(-1)
+    assert changed[5, 3]
+    assert changed[7, 5]
+    # The convolutions look over the edge of a patch, into the next one.
+    assert not changed[:2].any()
+    assert not changed[:, :2].any()
+    everywhere = SmallEncoder(EncoderShape(reach=0.0)).eval()
+    with torch.inference_mode():
+        before, after = everywhere(torch.stack([picture, other]))
+    assert (before != after).any(-1).all()
+
+
 def test_pictures_are_normalised_as_the_shape_says() -> None:
     picture = torch.full((1, 96, 96, 3), 255, dtype=torch.uint8)
     assert torch.all(SmallEncoder(EncoderShape()).normalise(picture) == 1)

@@ -18,7 +18,7 @@ from sparse_imagination_ros.training import loop
 from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
 from sparse_imagination_ros.training.joint import JointConfig
-from sparse_imagination_ros.training.objectives import PoseHead, TemporalContrast
+from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.training.train import train, TrainConfig
@@ -288,6 +288,38 @@ def test_the_encoder_learns_where_the_robot_is(dataset):
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 4
+
+
+def test_a_pose_may_be_known_to_one_token_of_those_that_are_asked():
+    torch.manual_seed(0)
+    head = PoseHead(8, Rooms.state)
+    optimiser = torch.optim.AdamW(head.parameters(), 0.02)
+    losses = []
+    for _ in range(300):
+        poses = torch.rand(64, 3) * 3
+        wanted = torch.cat([poses, poses[:, 2:].cos(), poses[:, 2:].sin()], -1)
+        tokens = torch.zeros(64, 5, 8)
+        knows = torch.randint(5, (64,))
+        tokens[torch.arange(64), knows, :5] = wanted
+        tokens[torch.arange(64), knows, 5] = 1
+        loss = head.loss(tokens, poses)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 20
+
+
+def test_a_token_need_not_paint_what_it_does_not_see():
+    torch.manual_seed(0)
+    head, drawn = SceneHead(EncoderShape(width=16, reach=2.0)), torch.tensor([0, 9])
+    tokens, pictures = torch.randn(3, 2, 16), torch.randn(3, 3, 96, 96)
+    beyond, within = pictures.clone(), pictures.clone()
+    beyond[..., 60:, 60:] = 5
+    within[..., :20, :20] = 5
+    loss = head.loss(tokens, drawn, pictures)
+    assert torch.equal(head.loss(tokens, drawn, beyond), loss)
+    assert not torch.equal(head.loss(tokens, drawn, within), loss)
 
 
 def test_contrast_prefers_tokens_that_move_with_time():

@@ -86,7 +86,8 @@ def dino_shape(
         raise ConfigError(
             f'encoder `{name}` takes pictures of a multiple of {family.patch} pixels, not {size}')
     return EncoderShape(
-        name, size, size // family.patch, WIDTH, DEPTH, pixel_mean, pixel_std)
+        name, size, size // family.patch, WIDTH, DEPTH, pixel_mean=pixel_mean,
+        pixel_std=pixel_std)
 
 
 def pretrained_dino(shape: EncoderShape, weights: Path | None = None) -> DinoEncoder:

@@ -20,7 +20,8 @@ class EncoderShape:
     """
     What an encoder is and takes; it makes grid * grid tokens.
 
-    pixel_mean, pixel_std: what bytes / 255 are normalised by, for red, green and blue.
+    reach: how many patches away a token of the small encoder sees, 0 for all. pixel_mean,
+    pixel_std: what bytes / 255 are normalised by, for red, green and blue.
     """
 
     name: str = SMALL
@@ -28,6 +29,7 @@ class EncoderShape:
     grid: int = 8
     width: int = 64
     depth: int = 1
+    reach: float = 0.0
     pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     pixel_std: tuple[float, ...] = (0.5, 0.5, 0.5)
 
@@ -59,9 +61,10 @@ class Encoder(nn.Module):
 
 class SmallEncoder(Encoder):
     """
-    A convolutional stem, and attention over its patches.
+    A convolutional stem, and attention over the patches within reach.
 
-    Position is added before the attention, so that any subset in any order means the same.
+    The reach decides what a token knows: its surroundings, and not all of the picture. Position
+    is added before the attention, so that any subset in any order means the same.
     """
 
     def __init__(self, shape: EncoderShape) -> None:
@@ -78,14 +81,33 @@ class SmallEncoder(Encoder):
                 batch_first=True, norm_first=True)
             for _ in range(shape.depth))
         self.head = nn.Linear(width, width)
+        unseen = torch.where(within_reach(shape), 0.0, -torch.inf)
+        self.register_buffer('unseen', unseen, persistent=False)
+        self.unseen: Tensor
 
     def tokens(self, x: Tensor) -> Tensor:
         """Turn network input [B, 3, S, S] into tokens [B, P, D] of unit variance."""
         x = self.stem(x).flatten(2).transpose(1, 2) + self.position
         for block in self.blocks:
-            x = block(x)
+            x = block(x, self.unseen)
         x = self.head(x)
         return functional.layer_norm(x, x.shape[-1:])
+
+
+def within_reach(shape: EncoderShape, cells: int | None = None) -> Tensor:
+    """
+    Return which parts of the picture a token sees, [P, C * C].
+
+    cells: C, into how many the side of the picture is divided (as many as the grid has).
+    """
+    patches, parts = _centres(shape.grid), _centres(cells or shape.grid)
+    return torch.cdist(patches, parts) * shape.grid <= (shape.reach or 2 * shape.grid)
+
+
+def _centres(side: int) -> Tensor:
+    """Return the centres of side * side squares, [side * side, 2], of a picture of side 1."""
+    along = (torch.arange(side) + 0.5) / side
+    return torch.stack(torch.meshgrid(along, along, indexing='ij'), -1).flatten(0, 1)
 
 
 def make_encoder(shape: EncoderShape) -> Encoder:

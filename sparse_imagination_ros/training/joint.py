@@ -13,7 +13,7 @@ from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.sim.world import State
 from sparse_imagination_ros.sim.worlds import STATES
 from sparse_imagination_ros.tokens.encoders import Encoder
-from sparse_imagination_ros.tokens.subsets import random_subset
+from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
@@ -32,6 +32,8 @@ PAINTING_TOKENS = 8
 class JointConfig:
     """How much at a time, and what counts how much."""
 
+    reach: float = setting(
+        3.0, 'how many patches away a token of the new encoder sees; 0 for all', 0.0, 100.0)
     episodes: int = setting(16, 'stretches of pictures in a batch', 1, 4096)
     frames: int = setting(16, 'consecutive pictures of each of them', CLIP_FRAMES, 1000)
     pose: float = setting(20.0, 'weight of telling the pose', 0.0, 100.0)
@@ -47,7 +49,7 @@ def train_encoder(
     """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
     state = _state_in(dataset)
     pose_head = PoseHead(encoder.shape.width, state)
-    scene_head, contrast = SceneHead(encoder.shape.width), TemporalContrast()
+    scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
 
@@ -57,9 +59,11 @@ def train_encoder(
             pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
             flat = encoder.tokens(pictures)
             tokens = flat.reshape(*steps.shape, *flat.shape[1:])
-            pose = pose_head.loss(tokens, dataset.sensed[steps][..., :len(state.names)])
+            asked, _ = random_split(tokens.shape[2], generator)
+            poses = dataset.sensed[steps][..., :len(state.names)]
+            pose = pose_head.loss(tokens[:, :, asked], poses)
             drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
-            scene = scene_head.loss(flat[:, drawn], pictures)
+            scene = scene_head.loss(flat[:, drawn], drawn, pictures)
         windows, moves = (
             x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
             for x in (tokens, dataset.actions[steps]))

@@ -7,6 +7,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from sparse_imagination_ros.sim.world import State
+from sparse_imagination_ros.tokens.encoders import EncoderShape, within_reach
 
 # Frames up to this many steps apart count as near in time, the nearer the more.
 NEAR_STEPS = 6
@@ -16,35 +17,44 @@ SCENE_SIDE = 12
 
 
 class PoseHead(nn.Module):
-    """Where things are, read from each token by itself; used in training only."""
+    """
+    Where things are, told by some tokens together; used in training only.
+
+    Each gives its opinion of every number, and how sure it is. Whatever tokens are asked, those
+    that see a thing must know, and the others must know that they do not.
+    """
 
     def __init__(self, token_width: int, state: State) -> None:
         super().__init__()
         # The angle is read as a direction.
-        self.net = nn.Linear(token_width, len(state.names) + 1)
+        self.net = nn.Linear(token_width, 2 * (len(state.names) + 1))
         self._half = state.size / 2
 
     def loss(self, tokens: Tensor, poses: Tensor) -> Tensor:
-        """Return the error of reading poses [B, F, Q] from tokens [B, F, P, D]."""
+        """Return the error of telling poses [..., Q] from tokens [..., K, D]."""
         places, angle = poses[..., :-1] / self._half - 1, poses[..., -1:]
         wanted = torch.cat([places, angle.cos(), angle.sin()], -1)
-        read: Tensor = self.net(tokens)
-        return functional.mse_loss(read.float(), wanted[:, :, None].expand_as(read))
+        opinion, sureness = self.net(tokens).float().chunk(2, -1)
+        told = (sureness.softmax(-2) * opinion).sum(-2)
+        return functional.mse_loss(told, wanted)
 
 
 class SceneHead(nn.Module):
-    """A coarse, grey picture of the whole scene, painted from each token by itself."""
+    """A coarse, grey picture of what a token sees, painted from each token by itself."""
 
-    def __init__(self, token_width: int) -> None:
+    def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Linear(token_width, 256), nn.ReLU(), nn.Linear(256, SCENE_SIDE**2))
+            nn.Linear(shape.width, 256), nn.ReLU(), nn.Linear(256, SCENE_SIDE**2))
+        self.register_buffer('seen', within_reach(shape, SCENE_SIDE), persistent=False)
+        self.seen: Tensor
 
-    def loss(self, tokens: Tensor, pictures: Tensor) -> Tensor:
-        """Return the error of painting pictures [B, 3, S, S] from tokens [B, P, D]."""
+    def loss(self, tokens: Tensor, drawn: Tensor, pictures: Tensor) -> Tensor:
+        """Return the error of painting pictures [B, 3, S, S] from tokens [B, K, D] at `drawn`."""
         scene = functional.adaptive_avg_pool2d(pictures.mean(1, keepdim=True), SCENE_SIDE)
         painted: Tensor = self.net(tokens)
-        return functional.mse_loss(painted.float(), scene.flatten(1)[:, None].expand_as(painted))
+        wrong = (painted.float() - scene.flatten(1)[:, None].float()).square()
+        return (wrong * self.seen[drawn]).sum() / (len(tokens) * self.seen[drawn].sum())
 
 
 class TemporalContrast(nn.Module):

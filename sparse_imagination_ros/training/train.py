@@ -73,7 +73,8 @@ def train(
                   *(fingerprint(part) if part else None for part in known),
                   *(asdict(each.facts) for each in datasets)], team)
     torch.manual_seed(config.seed)
-    encoder = known[0] or SmallEncoder(EncoderShape(image_size=dataset.facts.image_size))
+    encoder = known[0] or SmallEncoder(
+        EncoderShape(image_size=dataset.facts.image_size, reach=joint.reach))
     predictor = SparsePredictor(_shape(config, encoder, dataset))
     if isinstance(start, Bundle):
         _check_fit(start, dataset)
