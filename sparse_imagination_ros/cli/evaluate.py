@@ -40,8 +40,8 @@ def add_parser(subparsers: Any) -> None:
         help='numbers of tokens to compare on the same episodes, also as all, half, quarter, '
              'eighth of those that there are (the default of the planner)')
     parser.add_argument(
-        '--subset', help='how the tokens are chosen: random, stratified, latin or fixed (the '
-                         'default of the planner)')
+        '--subset', help='how the tokens are chosen: random, stratified, latin, fixed or '
+                         'differing (the default of the planner)')
     parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')

@@ -29,9 +29,10 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 class PlannerConfig:
     """The effort of a cycle, and how candidates are drawn and weighed."""
 
-    tokens: int = setting(4, 'tokens of a frame that are imagined', 1, 4096)
+    tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
     subset: str = setting(
-        'random', 'how they are chosen in each cycle', choices=tuple(SUBSETS))
+        'differing', 'how they are chosen in each cycle; `differing`: rather those that differ '
+                     'between frame and goal', choices=tuple(SUBSETS))
     candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
     iterations: int = setting(2, 'times that the candidates are drawn in a cycle', 1, 100)
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
@@ -116,8 +117,8 @@ class Planner:
         self._encodes = 0
         self._see(frame)
         encoded = self._stopwatch()
-        subset = SUBSETS[self._config.subset](
-            self._bundle.manifest.total_tokens, self._config.tokens, self._generator)
+        difference = (self._seen[-1].tokens - self._goal).square().mean(-1)
+        subset = SUBSETS[self._config.subset](difference, self._config.tokens, self._generator)
         optimum = self._search(frame.stamp_s, self._goal, subset, sent)
         actions = optimum.actions.numpy() * self._scale
         self._plan = Plan(frame.stamp_s, frame.stamp_s, self._command_s, actions)

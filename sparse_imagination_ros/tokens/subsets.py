@@ -41,11 +41,33 @@ def fixed_subset(total: int, count: int, generator: Generator) -> Tensor:
     return random_subset(total, count, torch.Generator().manual_seed(0))
 
 
-SUBSETS: dict[str, Callable[[int, int, Generator], Tensor]] = {
-    'random': random_subset,
-    'stratified': stratified_subset,
-    'latin': latin_subset,
-    'fixed': fixed_subset,
+def differing_subset(difference: Tensor, count: int, generator: Generator) -> Tensor:
+    """
+    Draw positions, those more likely where what is seen differs more from the goal, [K].
+
+    difference: [P]. A token that differs sees something that must move.
+    """
+    # The first to arrive of as many races as there are tokens, each as fast as it differs: a draw
+    # without replacement.
+    arrival = torch.empty_like(difference).exponential_(generator=generator)
+    return (arrival / difference.clamp(min=1e-9)).argsort()[:count].sort().values
+
+
+# What draws `count` positions, given how much each token differs from the goal, [P].
+Chooser = Callable[[Tensor, int, Generator], Tensor]
+
+
+def _blind(draw: Callable[[int, int, Generator], Tensor]) -> Chooser:
+    """Make a chooser of what does not look at the tokens."""
+    return lambda difference, count, generator: draw(len(difference), count, generator)
+
+
+SUBSETS: dict[str, Chooser] = {
+    'random': _blind(random_subset),
+    'stratified': _blind(stratified_subset),
+    'latin': _blind(latin_subset),
+    'fixed': _blind(fixed_subset),
+    'differing': differing_subset,
 }
 
 
