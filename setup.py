@@ -67,7 +67,7 @@ setup(
     license='Apache-2.0',
     keywords=['ROS', 'world model', 'planning', 'model predictive control'],
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'evaluation/templates/*.html']},
+    package_data={NAME: ['py.typed', 'evaluation/templates/*']},
     data_files=shared_files(),
     python_requires='>=3.10',
     install_requires=[

@@ -62,6 +62,7 @@ class _WholePart:
         self._file = file
         self.length = _end_of_records(file)
         self.stem, self.suffix = file.stem, file.suffix
+        self.open = self._open
 
     def __str__(self) -> str:
         """Return its name."""
@@ -75,10 +76,10 @@ class _WholePart:
         """Tell that it is a file."""
         return False
 
-    def open(self, mode: str) -> BinaryIO:
+    def _open(self, mode: str) -> BinaryIO:
         """Open it for reading."""
         assert mode == 'rb'
-        return _Mended(self._file, self.length)  # type: ignore[abstract, return-value]
+        return _Mended(self._file, self.length)  # type: ignore[return-value]
 
 
 class _Mended(RawIOBase):

@@ -18,6 +18,7 @@ from sparse_imagination_ros.bags.reading import (
     open_bag,
     Times,
     Topic,
+    TWISTS,
 )
 from sparse_imagination_ros.bags.resample import (
     Clock,
@@ -37,8 +38,6 @@ from sparse_imagination_ros.training.dataset import (
     identity,
     save_steps,
 )
-
-TWISTS = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 
 
 @dataclass(frozen=True)
