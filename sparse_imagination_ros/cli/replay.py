@@ -18,10 +18,11 @@ from sparse_imagination_ros.replay.settings import ReplayConfig
 if TYPE_CHECKING:
     from sparse_imagination_ros.evaluation.estimates import Estimate
     from sparse_imagination_ros.planning.planner import PlannerConfig
+    from sparse_imagination_ros.replay.comparison import Difference
     from sparse_imagination_ros.replay.replay import Replayer
     from sparse_imagination_ros.replay.results import Replay
 
-INTERRUPTED = 130
+INTERRUPTED, WORSE = 130, 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,6 +53,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('--work', type=Path, default=Path('out/replay.work'), metavar='FOLDER',
                         help='where what is finished is kept (%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here')
+    parser.add_argument('--report', type=Path, metavar='FILE', help='write a page to look at here')
+    parser.add_argument('--against', type=Path, metavar='FILE',
+                        help='fail if a metric is worse than in the numbers of an earlier replay')
+    parser.add_argument('--margin', type=float, default=0.1,
+                        help='by how much worse a metric may be: a share of it, or a difference '
+                             'of what is a share itself (%(default)s)')
     add_settings(parser, ReplayConfig)
     parser.set_defaults(run=run)
 
@@ -79,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         interrupted = True
         console.print('Interrupted: what is finished is kept; the same command goes on from here.')
-    _write(args, replayer, console)
-    return INTERRUPTED if interrupted else 0
+    worse = _write(args, replayer, console)
+    return INTERRUPTED if interrupted else WORSE if worse else 0
 
 
 def _plannings(args: argparse.Namespace) -> 'tuple[PlannerConfig, ...]':
@@ -119,8 +126,10 @@ def _work(replayer: 'Replayer', console: Console) -> None:
         replayer.work(show)
 
 
-def _write(args: argparse.Namespace, replayer: 'Replayer', console: Console) -> None:
-    from sparse_imagination_ros.replay.results import write_json
+def _write(args: argparse.Namespace, replayer: 'Replayer', console: Console) -> bool:
+    """Show and write what was found out; tell whether it is worse than what it is held against."""
+    from sparse_imagination_ros.replay.comparison import differences, verdict
+    from sparse_imagination_ros.replay.results import as_json, read_json, write_json
 
     replay = replayer.result()
     for found in replay.bags:
@@ -134,6 +143,18 @@ def _write(args: argparse.Namespace, replayer: 'Replayer', console: Console) -> 
         console.print(f'Partial: there is no {replay.partial}.', soft_wrap=True, markup=False)
     if args.json:
         write_json(replay, args.json)
+    changes: list[Difference] = []
+    if args.against:
+        changes = differences(read_json(args.against), as_json(replay), args.margin)
+    if args.report:
+        replayer.write_page(args.report, changes)
+        console.print(f'Report: {args.report}', soft_wrap=True, markup=False)
+    worse = [difference for difference in changes if verdict(difference) == 'worse']
+    for difference in worse:
+        console.print(
+            f'worse: {difference.name} is {difference.now:.4g}, it was {difference.before:.4g}',
+            soft_wrap=True, markup=False)
+    return bool(worse)
 
 
 def _tables(replay: 'Replay') -> list[Table]:

@@ -23,14 +23,17 @@ from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.evaluation.versions import versions
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.replay.agreement import compare
+from sparse_imagination_ros.replay.comparison import Difference
 from sparse_imagination_ros.replay.drive import (
     recorded_sequence,
     replay_chapter,
     Step,
     Ticking,
 )
+from sparse_imagination_ros.replay.gallery import gallery
 from sparse_imagination_ros.replay.imagination import imagine_segments, Imagined
 from sparse_imagination_ros.replay.legs import chapters, Leg
+from sparse_imagination_ros.replay.page import write_page
 from sparse_imagination_ros.replay.quality import judge, pooled, Quality
 from sparse_imagination_ros.replay.results import columns, Replay, Row, rows_from, Run
 from sparse_imagination_ros.replay.segments import find_segments, joined
@@ -105,6 +108,16 @@ class Replayer:
             versions=versions(), bags=tuple(tape.findings for tape in self.tapes),
             skipped=tuple(self._skipped), qualities=tuple(self._qualities),
             runs=tuple(self._runs))
+
+    def write_page(self, path: Path, against: Sequence[Difference] = ()) -> None:
+        """Write the report."""
+        config, step_s = self._order.config, self._bundle.manifest.step_s
+        furthest = self._order.plannings[0].steps
+        steps = min(furthest, max(1, round(config.goal_s / step_s)))
+        pictures = [gallery(tape, self._bundle, config, steps, len(self.tapes))
+                    for tape in self.tapes]
+        write_page(self.result(), pictures, steps * step_s, self._bundle.decoder is not None,
+                   path, against)
 
     def _read(self, bag: Path, progress: Progress) -> None:
         folder = self._folder('tape', bag)
