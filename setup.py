@@ -84,6 +84,7 @@ setup(
         'console_scripts': [
             f'sparse-imagination = {NAME}.cli.main:main',
             f'planner_node = {NAME}.nodes.planner_node:main',
+            f'bag_node = {NAME}.nodes.bag_node:main',
             f'sim_node = {NAME}.nodes.sim_node:main',
         ],
     },

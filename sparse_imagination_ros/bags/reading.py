@@ -25,6 +25,7 @@ from sparse_imagination_ros.tokens.frames import decode, Picture
 if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
     from rosbags.interfaces import Connection
+    from rosbags.typesys.store import Typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -94,6 +95,11 @@ class Bag:
     def connections(self) -> 'list[Connection]':
         """Return all topics."""
         return self._reader.connections
+
+    @property
+    def types(self) -> 'Typestore':
+        """Return what its messages are made of."""
+        return self._reader.typestore
 
     @property
     def span_s(self) -> tuple[float, float]:

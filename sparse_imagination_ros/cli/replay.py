@@ -54,6 +54,9 @@ def add_parser(subparsers: Any) -> None:
                         help='where what is finished is kept (%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here')
     parser.add_argument('--report', type=Path, metavar='FILE', help='write a page to look at here')
+    parser.add_argument('--out-bag', type=Path, metavar='FOLDER',
+                        help='write a copy of the only bag with the topics of the planner beside '
+                             'the others, from the first number of tokens')
     parser.add_argument('--against', type=Path, metavar='FILE',
                         help='fail if a metric is worse than in the numbers of an earlier replay')
     parser.add_argument('--margin', type=float, default=0.1,
@@ -80,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         bags_among(args.bags), path, _plannings(args), read_settings(args, ReplayConfig),
         args.offline, args.work)
     replayer = Replayer(order, bundle)
+    if args.out_bag and len(order.bags) > 1:
+        raise ConfigError(f'--out-bag copies one bag, not {len(order.bags)}; name one')
     interrupted = False
     try:
         _work(replayer, console)
@@ -149,6 +154,8 @@ def _write(args: argparse.Namespace, replayer: 'Replayer', console: Console) -> 
     if args.report:
         replayer.write_page(args.report, changes)
         console.print(f'Report: {args.report}', soft_wrap=True, markup=False)
+    if args.out_bag and replay.runs:
+        console.print(f'Bag: {replayer.write_bag(args.out_bag)}', soft_wrap=True, markup=False)
     worse = [difference for difference in changes if verdict(difference) == 'worse']
     for difference in worse:
         console.print(

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_imagination_ros.bags.reading import Bag, Shot
+from sparse_imagination_ros.bags.reading import Bag, Shot, Times
 from sparse_imagination_ros.planning.plan import Array, CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Cycle
 from sparse_imagination_ros.replay.legs import Leg
@@ -35,7 +35,7 @@ class Thinker(Protocol):
     def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
         """Take a new goal and forget all that was."""
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
+    def plan(self, frame: Frame, sent: 'Known') -> Cycle:
         """Run one cycle."""
 
 
@@ -56,6 +56,16 @@ class Step:
     decode_ms: float
     dropped: int
     cycle: Cycle
+
+
+class Known(CommandHistory):
+    """Commands that were known at a moment; values: [C, A], at times [C]."""
+
+    def __init__(self, times: Times, values: Array) -> None:
+        super().__init__(values.shape[1], HISTORY_S)
+        self.times, self.values = times, values
+        for at_s, value in zip(times, values, strict=True):
+            self.add(float(at_s), value)
 
 
 class Ticking:
@@ -138,12 +148,10 @@ class _Obeyed:
         order = np.argsort(at, kind='stable')
         self._at, self._values = at[order], values[order]
 
-    def until(self, now_s: float) -> CommandHistory:
-        history = CommandHistory(self._values.shape[1], HISTORY_S)
+    def until(self, now_s: float) -> 'Known':
         first = max(0, int(np.searchsorted(self._at, now_s - HISTORY_S)) - 1)
-        for i in range(first, int(np.searchsorted(self._at, now_s, 'right'))):
-            history.add(float(self._at[i]), self._values[i])
-        return history
+        last = int(np.searchsorted(self._at, now_s, 'right'))
+        return Known(self._at[first:last], self._values[first:last])
 
 
 class _Film:

@@ -33,6 +33,7 @@ from sparse_imagination_ros.replay.drive import (
 from sparse_imagination_ros.replay.gallery import gallery
 from sparse_imagination_ros.replay.imagination import imagine_segments, Imagined
 from sparse_imagination_ros.replay.legs import chapters, Leg
+from sparse_imagination_ros.replay.outbag import write_bag
 from sparse_imagination_ros.replay.page import write_page
 from sparse_imagination_ros.replay.quality import judge, pooled, Quality
 from sparse_imagination_ros.replay.results import columns, Replay, Row, rows_from, Run
@@ -118,6 +119,12 @@ class Replayer:
                     for tape in self.tapes]
         write_page(self.result(), pictures, steps * step_s, self._bundle.decoder is not None,
                    path, against)
+
+    def write_bag(self, path: Path) -> Path:
+        """Write a copy of the only bag with what the first run has planned."""
+        tape, = self.tapes
+        return write_bag(
+            tape, self._runs[0], self._bundle.manifest, self._order.config, path)
 
     def _read(self, bag: Path, progress: Progress) -> None:
         folder = self._folder('tape', bag)

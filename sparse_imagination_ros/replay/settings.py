@@ -20,7 +20,7 @@ class ReplayConfig:
     command_hold_s: float = setting(
         0.5, 'the base stops so long after the last command, seconds', 0.01, 60.0)
     start: float = setting(0.0, 'seconds after the begin of a bag, where replaying begins', 0.0)
-    end: float = setting(inf, 'and where it ends, seconds after the begin of the bag', 0.0)
+    end: float = setting(inf, 'and where it ends, seconds after the begin of the bag', 0.0, inf)
     goal_s: float = setting(
         3.0, 'a goal is the picture so many seconds ahead; it is kept for half that time',
         0.2, 600.0)
