@@ -33,9 +33,9 @@ INFINITE = QosTime(9223372036, 854775807)
 
 
 class Bag:
-    """A bag that is being written, compressed; it replaces one that is there."""
+    """A bag that is being written; it replaces one that is there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, compressed: bool = True) -> None:
         # A bag whose writer was killed has no metadata; it is replaced like any other.
         ours = {'metadata.yaml', f'{path.name}.mcap'}
         if path.exists() and not ours.issuperset(file.name for file in path.iterdir()):
@@ -44,7 +44,8 @@ class Bag:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._types = get_typestore(Stores.ROS2_JAZZY)
         self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        if compressed:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
         self._connections: dict[str, Connection] = {}
         self.counts: Counter[str] = Counter()
