@@ -139,7 +139,7 @@ function drawTrack(track) {
   pen.textAlign = 'left'; pen.fillText(state.from.toFixed(1) + ' s', 0, height - 2);
   pen.textAlign = 'right'; pen.fillText(state.to.toFixed(1) + ' s', width, height - 2);
   pen.textAlign = 'left';
-  for (const level of [...track.levels(run()), ...(track.limit ? [track.limit(run())] : [])]) pen.fillText(level, 2, Math.max(10, y(level) - 3));
+  for (const level of track.limit ? [track.limit(run())] : track.levels(run())) pen.fillText(level, 2, Math.max(10, y(level) - 3));
   const now = x(run().time[state.at]);
   pen.strokeStyle = css('--ink'); pen.lineWidth = 1.2; pen.beginPath(); pen.moveTo(now, 0); pen.lineTo(now, height - 14); pen.stroke();
   track.canvas.dataset.at = now.toFixed(2);
