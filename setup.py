@@ -67,7 +67,7 @@ setup(
     license='Apache-2.0',
     keywords=['ROS', 'world model', 'planning', 'model predictive control'],
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'evaluation/templates/*.html']},
+    package_data={NAME: ['py.typed', 'evaluation/templates/*']},
     data_files=shared_files(),
     python_requires='>=3.10',
     install_requires=[
@@ -84,6 +84,7 @@ setup(
         'console_scripts': [
             f'sparse-imagination = {NAME}.cli.main:main',
             f'planner_node = {NAME}.nodes.planner_node:main',
+            f'bag_node = {NAME}.nodes.bag_node:main',
             f'sim_node = {NAME}.nodes.sim_node:main',
         ],
     },

@@ -7,7 +7,7 @@ The launch files turn it into launch actions, `sparse-imagination demo` into pro
 started here, and nothing of ROS is imported.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparse_imagination_ros.errors import ConfigError
@@ -81,6 +81,17 @@ DEMO_ARGUMENTS = (
     NAMESPACE, AUTOSTART, LOG_LEVEL)
 
 
+REPLAY_ARGUMENTS = (
+    Argument('bag', '', 'the bag: a folder with metadata.yaml, or one file of it'),
+    Argument('bundle', 'rooms', 'the model: a bundle that ships in models/, by name, or the path '
+                                'of a folder'),
+    Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
+                                'ships with the package'),
+    Argument('replay_file', '', 'parameters of the player; empty: the config/replay.yaml that '
+                                'ships with the package'),
+    NAMESPACE, LOG_LEVEL)
+
+
 def planner_graph(
     bundle: str = '', params_file: str = '', namespace: str = '', autostart: str = 'true',
     use_sim_time: str = 'false', log_level: str = 'info', **topics: str,
@@ -112,6 +123,21 @@ def demo_graph(
     planner = planner_graph(
         bundle or BUNDLES[robot], params_file, namespace, autostart, log_level=log_level)
     return (sim, *planner)
+
+
+def replay_graph(
+    bag: str = '', bundle: str = 'rooms', params_file: str = '', replay_file: str = '',
+    namespace: str = '', log_level: str = 'info',
+) -> tuple[NodeSpec, ...]:
+    """Describe the planner in the shadow of a bag, and what plays the bag to it."""
+    planner, = planner_graph(
+        bundle, params_file, namespace, autostart='false', use_sim_time='true',
+        log_level=log_level)
+    player = NodeSpec(
+        'bag_node', Path(replay_file) if replay_file else share_path('config', 'replay.yaml'),
+        (('bag', bag), ('bundle', bundle)), namespace=namespace, log_level=log_level)
+    shadow = (('shadow', True), ('timeless', True))
+    return (replace(planner, parameters=(*planner.parameters, *shadow)), player)
 
 
 def _truth(name: str, text: str) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from sparse_imagination_ros.bags.reading import find_bags
 from sparse_imagination_ros.errors import DataError
-from sparse_imagination_ros.training.bags import find_bags
 from sparse_imagination_ros.training.dataset import load_dataset
 from sparse_imagination_ros.training.from_bags import BagsConfig, dataset_from_bags
 

@@ -18,10 +18,14 @@ from sparse_imagination_ros.graph import (
     demo_graph,
     PLANNER_ARGUMENTS,
     planner_graph,
+    REPLAY_ARGUMENTS,
+    replay_graph,
 )
 
 ROOT = Path(__file__).parents[1]
-FILES = {'planner.launch.py': PLANNER_ARGUMENTS, 'demo.launch.py': DEMO_ARGUMENTS}
+FILES = {
+    'planner.launch.py': PLANNER_ARGUMENTS, 'demo.launch.py': DEMO_ARGUMENTS,
+    'replay.launch.py': REPLAY_ARGUMENTS}
 
 
 def described(file: str) -> Any:
@@ -78,6 +82,18 @@ def test_what_is_chosen_arrives() -> None:
     assert planner.given['arguments'] == ['--ros-args', '--log-level', 'debug']
 
 
+def test_a_bag_is_played_to_a_planner_in_its_shadow() -> None:
+    planner, player = launched('replay.launch.py', bag='bags/monday', bundle='models/mine')
+    assert isinstance(planner, LifecycleNode) and player.given['executable'] == 'bag_node'
+    assert 'bag_node = ' in (ROOT / 'setup.py').read_text()
+    chosen = planner.given['parameters'][1]
+    assert chosen['shadow'] and chosen['timeless'] and chosen['use_sim_time']
+    assert not chosen['autostart'], 'the player tells it when to begin'
+    assert chosen['bundle'] == player.given['parameters'][1]['bundle'] == 'models/mine'
+    assert player.given['parameters'][1]['bag'] == 'bags/monday'
+    assert Path(player.given['parameters'][0]).is_file()
+
+
 @pytest.mark.parametrize('robot', BUNDLES)
 def test_each_robot_comes_with_its_bundle(robot: str) -> None:
     sim, planner = launched('demo.launch.py', robot=robot, seed='12')
@@ -108,7 +124,9 @@ def test_a_real_launch_describes_the_same_nodes() -> None:
     pytest.importorskip('launch_ros', reason='ROS 2 launch is not among the wheels')
     from launch import LaunchContext as RealContext
 
-    for file, graph in (('planner.launch.py', planner_graph), ('demo.launch.py', demo_graph)):
+    for file, graph in (
+            ('planner.launch.py', planner_graph), ('demo.launch.py', demo_graph),
+            ('replay.launch.py', replay_graph)):
         *arguments, opaque = described(file).entities
         context = RealContext()
         for argument in arguments:

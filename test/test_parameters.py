@@ -16,10 +16,12 @@ import yaml
 from sparse_imagination_ros.cli.domains import own_domain
 from sparse_imagination_ros.config import build, setting
 from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.nodes.bag_node import PlayConfig
 from sparse_imagination_ros.nodes.driving import NodeConfig
 from sparse_imagination_ros.nodes.parameters import Group, Parameters
 from sparse_imagination_ros.nodes.sim_node import FeedConfig, SimConfig
 from sparse_imagination_ros.planning.planner import PlannerConfig
+from sparse_imagination_ros.replay.settings import ReplayConfig
 from sparse_imagination_ros.share import share_path
 from sparse_imagination_ros.sim.camera import CameraConfig
 
@@ -130,6 +132,7 @@ def test_descriptions_and_ranges_are_told(given: Callable[..., Given]) -> None:
 
 @pytest.mark.parametrize(('file', 'groups'), [
     ('planner.yaml', (('', NodeConfig), ('', PlannerConfig))),
+    ('replay.yaml', (('', PlayConfig), ('', ReplayConfig))),
     ('sim.yaml', (('', SimConfig), ('camera_', FeedConfig), ('camera_', CameraConfig))),
 ])
 def test_the_parameter_file_holds_each_parameter_with_its_default(

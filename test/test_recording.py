@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sparse_imagination_ros.bags.recording import Bag
 from sparse_imagination_ros.errors import DataError
-from sparse_imagination_ros.evaluation.recording import Bag
 
 
 def test_a_bag_is_replaced(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from sparse_imagination_ros.training.resample import (
+from sparse_imagination_ros.bags.resample import (
     Clock,
     mean_commands,
     steps,

@@ -128,7 +128,7 @@ def _referee(demo: Demo, processes: Processes, display: Display) -> DemoRun:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    from sparse_imagination_ros.evaluation.recording import Bag
+    from sparse_imagination_ros.bags.recording import Bag
     from sparse_imagination_ros.nodes.referee_node import Referee
     from sparse_imagination_ros.sim.robots import robot
 

@@ -7,15 +7,27 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Two-sided 95 % of the normal distribution.
 Z_95 = 1.959963984540054
+# Resamples behind an interval over blocks.
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Interval:
     """A 95 % confidence interval of a proportion."""
 
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % confidence interval; all zero when nothing was measured."""
+
+    value: float
     low: float
     high: float
 
@@ -46,6 +58,26 @@ def wilson(successes: int, trials: int) -> Interval:
     scale = 1 + z2 / trials
     # The bounds at 0 and 1 are exact; rounding must not push them outside.
     return Interval(max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale))
+
+
+def over_blocks(
+    above: NDArray[np.float64], below: NDArray[np.float64], block: NDArray[np.int64], seed: int,
+) -> Estimate:
+    """
+    Return the sum of `above` over that of `below`, with an interval from drawing blocks anew.
+
+    above, below, block: [n]. What lies in one block, as neighbours in time do, may depend on each
+    other; blocks may not. With ones below it is the mean.
+    """
+    if len(above) == 0:
+        return Estimate(0.0, 0.0, 0.0)
+    _, number = np.unique(block, return_inverse=True)
+    tops, bottoms = np.bincount(number, above), np.bincount(number, below)
+    drawn = np.random.default_rng(seed).integers(len(tops), size=(RESAMPLES, len(tops)))
+    ratios = tops[drawn].sum(1) / np.maximum(bottoms[drawn].sum(1), 1e-300)
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    value = float(above.sum() / max(below.sum(), 1e-300))
+    return Estimate(value, float(low), float(high))
 
 
 def percentiles(times_ms: Sequence[float]) -> Percentiles:

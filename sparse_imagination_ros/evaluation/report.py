@@ -4,14 +4,13 @@
 
 from collections.abc import Iterable
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
 from sparse_imagination_ros.evaluation.drawings import drive_map, histogram, picture, token_overlay
 from sparse_imagination_ros.evaluation.estimates import percentiles, wilson
+from sparse_imagination_ros.evaluation.page import fact, pairs, part, template
 from sparse_imagination_ros.evaluation.run import DemoRun, EpisodeRecord, Snapshot
 
 # Pictures along the way that stand under each map.
@@ -25,7 +24,8 @@ def write_report(run: DemoRun, path: Path) -> None:
 
 
 def _page(run: DemoRun) -> str:
-    return _template('report.html').substitute(
+    return template('report.html').substitute(
+        style=part('style.css'),
         headline=f'{run.successes} of {len(run.episodes)} goals reached',
         eyebrow=escape(f'Demo over ROS 2, {run.started_at}'),
         lead=_lead(run),
@@ -38,8 +38,8 @@ def _page(run: DemoRun) -> str:
         drives='\n'.join(_drive(run, episode) for episode in run.episodes),
         episode_rows='\n'.join(_episode_row(run, episode) for episode in run.episodes),
         topic_rows=_topic_rows(run),
-        settings=_list(_settings(run)),
-        versions=_list(run.versions))
+        settings=pairs(_settings(run)),
+        versions=pairs(run.versions))
 
 
 def _lead(run: DemoRun) -> str:
@@ -82,24 +82,20 @@ def _facts(run: DemoRun) -> str:
     late = 'bad' if run.deadline_misses else ''
     outside = 'bad' if run.commands_outside_limits else ''
     return '\n'.join((
-        _fact('Plans a second', f'{run.cycle_rate_hz:.1f} <small>Hz</small>'),
-        _fact('Commands a second', f'{run.command_rate_hz:.1f} <small>Hz</small>'),
-        _fact('Tokens imagined', _small_units(_tokens(run))),
-        _fact('Missed deadlines', f'{run.deadline_misses} <small>of {len(run.cycles)}</small>',
-              late),
-        _fact('Plan, median', f'{times.p50:.1f} {budget}'),
-        _fact('95 % within', f'{times.p95:.1f} {budget}'),
-        _fact('99 % within', f'{times.p99:.1f} {budget}'),
-        _fact('Slowest plan', f'{times.slowest:.1f} {budget}'),
-        _fact('Commands outside limits',
-              f'{run.commands_outside_limits} <small>of {run.commands}</small>', outside),
-        _fact('Encodings per plan', _encodes(run)),
-        _fact('Processes', f'{len(run.processes)}'),
-        _fact('Middleware', escape(run.rmw_implementation), 'word')))
-
-
-def _fact(name: str, value: str, kind: str = '') -> str:
-    return f'<div><dt>{name}</dt><dd class="{kind}">{value}</dd></div>'
+        fact('Plans a second', f'{run.cycle_rate_hz:.1f} <small>Hz</small>'),
+        fact('Commands a second', f'{run.command_rate_hz:.1f} <small>Hz</small>'),
+        fact('Tokens imagined', _small_units(_tokens(run))),
+        fact('Missed deadlines', f'{run.deadline_misses} <small>of {len(run.cycles)}</small>',
+             late),
+        fact('Plan, median', f'{times.p50:.1f} {budget}'),
+        fact('95 % within', f'{times.p95:.1f} {budget}'),
+        fact('99 % within', f'{times.p99:.1f} {budget}'),
+        fact('Slowest plan', f'{times.slowest:.1f} {budget}'),
+        fact('Commands outside limits',
+             f'{run.commands_outside_limits} <small>of {run.commands}</small>', outside),
+        fact('Encodings per plan', _encodes(run)),
+        fact('Processes', f'{len(run.processes)}'),
+        fact('Middleware', escape(run.rmw_implementation), 'word')))
 
 
 def _small_units(text: str) -> str:
@@ -152,7 +148,7 @@ def _drive(run: DemoRun, episode: EpisodeRecord) -> str:
         tiles.append(_tile(
             picture(snapshot.rgb, f'Camera at {snapshot.time_s:.1f} s'),
             f'{snapshot.time_s:.1f} s'))
-    return _template('drive.html').substitute(
+    return template('drive.html').substitute(
         tone='good' if episode.success else 'bad',
         result=f'{_verdict(episode)} {episode.seconds:.1f} s', number=episode.number + 1,
         map=drive_map(episode), pictures='\n'.join(tiles),
@@ -225,12 +221,3 @@ def _range(values: Iterable[int]) -> str:
     if len(seen) > 1:
         return f'{seen[0]} to {seen[-1]}'
     return f'{seen[0]}' if seen else 'none'
-
-
-def _list(pairs: Iterable[tuple[str, str]]) -> str:
-    return '\n'.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in pairs)
-
-
-def _template(name: str) -> Template:
-    text = files(__package__).joinpath('templates', name).read_text(encoding='utf-8')
-    return Template(text)

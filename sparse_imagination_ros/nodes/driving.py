@@ -10,23 +10,28 @@ plans, and a timer reads the newest one through the gate. What they do is in pla
 from dataclasses import dataclass, replace
 import sys
 import time
+from time import perf_counter
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Twist, TwistStamped
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 import torch
 
 from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.errors import FrameError, SparseImaginationError
 from sparse_imagination_ros.nodes.messages import (
     check_action_names,
     frame_from,
     NANOSECONDS,
     picture_from,
+    seconds,
     status_from,
     twist_from,
+    values_from,
 )
 from sparse_imagination_ros.nodes.publishing import (
     ERROR,
@@ -46,6 +51,7 @@ from sparse_imagination_ros.planning.gate import Gate, GateState
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
+from sparse_imagination_ros.replay.drive import Ticking
 from sparse_imagination_ros.share import bundle_path
 from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -70,6 +76,11 @@ class NodeConfig:
     sensed_type: str = setting(
         'odometry', 'type of the topics sensed and goal_sensed, for a bundle that takes them',
         choices=tuple(KINDS))
+    shadow: bool = setting(
+        False, 'whether another drives: what it tells the robot is heard on the topic `driven`, '
+               'and cmd_vel only says what the planner would do')
+    timeless: bool = setting(
+        False, 'plan as if planning took no time, so that plans can be repeated')
     autostart: bool = setting(
         False, 'whether the node configures and activates itself at its start')
 
@@ -99,7 +110,7 @@ class Driving:
         def make() -> Planner:
             if config.threads:
                 torch.set_num_threads(config.threads)
-            return Planner(bundle, planning)
+            return Planner(bundle, planning, Ticking() if config.timeless else perf_counter)
 
         self.worker = PlannerThread(make, self._sent, self._on_cycle, self._on_problem)
         self.worker.start()
@@ -113,6 +124,8 @@ class Driving:
         self._sensed = SenseInlet(node, config.sensed_type, 'sensed', senses, NEWEST)
         self._goal_sensed = SenseInlet(
             node, config.sensed_type, 'goal_sensed', senses, LATCHED, self._take_goal)
+        self._driven = node.create_subscription(
+            TwistStamped, 'driven', self._on_driven, RELIABLE) if config.shadow else None
         self._timer = node.create_timer(
             1 / config.command_rate_hz, self._send_command, clock=steady_clock())
         node.get_logger().info(
@@ -144,6 +157,8 @@ class Driving:
             outlet.close()
         for inlet in (self._image, self._goal):
             self._node.destroy_subscription(inlet)
+        if self._driven is not None:
+            self._node.destroy_subscription(self._driven)
         for sense in (self._sensed, self._goal_sensed):
             sense.close()
 
@@ -210,6 +225,11 @@ class Driving:
         self._problems.pop('bad senses', None)
         self.worker.offer(replace(frame, sensed=sensed), self._arrived_s)
 
+    def _on_driven(self, message: TwistStamped) -> None:
+        self._sent.add(
+            seconds(message.header.stamp),
+            values_from(message.twist, self._names).astype(np.float32))
+
     def _on_goal(self, message: Image) -> None:
         self._problems.pop('bad goal', None)
         try:
@@ -241,7 +261,7 @@ class Driving:
         if not self._active and self._at_rest:
             return
         now_s, steady_s = self._now_s(), time.monotonic()
-        if now_s < self._tick_s:
+        if now_s < self._tick_s and self._driven is None:
             self._sent.clear()
         self._tick_s = now_s
         finished = self.worker.current
@@ -249,7 +269,8 @@ class Driving:
             finished.cycle.plan if finished else None, now_s, stopped=not self._active,
             steady_s=steady_s, arrived_s=finished.arrived_s if finished else None)
         self.command.publish(twist_from(command.values, self._names))
-        self._sent.add(now_s, command.values)
+        if self._driven is None:
+            self._sent.add(now_s, command.values)
         self._gate_state = command.state
         self._at_rest = not self._active and not command.values.any()
 
@@ -262,12 +283,10 @@ class Driving:
         self.cycle.publish(status_from(
             f'{self._node.get_name()}: cycle', WARN if missed else OK,
             'over budget' if missed else 'in time', {
-                'frame_stamp': finished.frame.stamp_s, 'total_ms': finished.total_ms,
-                'encode_ms': cycle.encode_ms, 'imagine_ms': cycle.imagine_ms,
-                'deadline_missed': int(missed), 'encodes': cycle.encodes,
-                'tokens': cycle.tokens, 'total_tokens': self._total_tokens,
-                'candidates': cycle.candidates, 'iterations': cycle.iterations,
-                'cost': cycle.cost, 'subset': ' '.join(map(str, cycle.subset))}))
+                **cycle_fields(
+                    cycle, finished.frame.stamp_s, finished.total_ms, missed, self._total_tokens,
+                    cycle.subset, cycle.plan.actions),
+                'encodes': cycle.encodes}))
 
     def _on_problem(self, matter: Matter, problem: Exception) -> None:
         """Note what a goal or a frame raised; called in the planner's thread."""

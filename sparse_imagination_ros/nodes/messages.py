@@ -33,6 +33,13 @@ def stamp_from(nanoseconds: int) -> Time:
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 
+def stamp_at(time_s: float) -> Time:
+    """Return a time in seconds as a stamp that `seconds` turns back into the same number."""
+    whole = math.floor(time_s)
+    # Of the whole number a double has no nanoseconds left.
+    return stamp_from(whole * NANOSECONDS + round((time_s - whole) * NANOSECONDS))
+
+
 def picture_from(message: Image) -> Picture:
     """Return the picture [H, W, 3] of an image; RGB images are not copied."""
     return decode(

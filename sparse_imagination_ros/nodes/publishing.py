@@ -52,6 +52,11 @@ class Outlet:
         """Return the name that the messages are sent under."""
         return str(self._publisher.topic_name)
 
+    @property
+    def listeners(self) -> int:
+        """Return how many listen."""
+        return int(self._publisher.get_subscription_count())
+
     def publish(self, message: Any) -> None:
         """Send."""
         # Latched messages reach those who come later, so that they always count.

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from sparse_imagination_ros.evaluation.recording import Bag
+from sparse_imagination_ros.bags.recording import Bag
 
 # Long enough for the writing of a chunk.
 DEPTH = 500

@@ -28,9 +28,9 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from sparse_imagination_ros.bags.recording import Bag
 from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.evaluation.audit import Audit
-from sparse_imagination_ros.evaluation.recording import Bag
 from sparse_imagination_ros.evaluation.run import (
     CycleRecord,
     EpisodeRecord,

@@ -11,16 +11,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_imagination_ros.config import setting
-from sparse_imagination_ros.errors import DataError, FrameError
-from sparse_imagination_ros.training.bags import (
+from sparse_imagination_ros.bags.reading import (
     Bag,
     COMPRESSED,
     IMAGE,
     open_bag,
     Times,
     Topic,
+    TWISTS,
 )
+from sparse_imagination_ros.bags.resample import (
+    Clock,
+    mean_commands,
+    steps,
+    stretches,
+    values_at,
+)
+from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.errors import DataError, FrameError
 from sparse_imagination_ros.training.dataset import (
     Album,
     Dataset,
@@ -30,15 +38,6 @@ from sparse_imagination_ros.training.dataset import (
     identity,
     save_steps,
 )
-from sparse_imagination_ros.training.resample import (
-    Clock,
-    mean_commands,
-    steps,
-    stretches,
-    values_at,
-)
-
-TWISTS = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Where the messages come from is not known here; no ROS installation is needed.
 from collections import Counter
 from pathlib import Path
 import shutil
-from typing import Literal
+from typing import Any, Literal
 
 from rosbags.interfaces import (
     Connection,
@@ -22,6 +22,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
+from rosbags.typesys.store import Typestore
 
 from sparse_imagination_ros.errors import DataError
 
@@ -32,9 +33,9 @@ INFINITE = QosTime(9223372036, 854775807)
 
 
 class Bag:
-    """A bag that is being written, compressed; it replaces one that is there."""
+    """A bag that is being written; it replaces one that is there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, compressed: bool = True) -> None:
         # A bag whose writer was killed has no metadata; it is replaced like any other.
         ours = {'metadata.yaml', f'{path.name}.mcap'}
         if path.exists() and not ours.issuperset(file.name for file in path.iterdir()):
@@ -43,7 +44,8 @@ class Bag:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._types = get_typestore(Stores.ROS2_JAZZY)
         self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        if compressed:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
         self._connections: dict[str, Connection] = {}
         self.counts: Counter[str] = Counter()
@@ -60,6 +62,22 @@ class Bag:
                 QosHistory.KEEP_LAST, 10, QosReliability.RELIABLE, durability, INFINITE, INFINITE,
                 QosLiveliness.AUTOMATIC, INFINITE, False)])
         self.counts[topic] = 0
+
+    def copy_topic(self, connection: Connection, types: Typestore) -> None:
+        """Announce a topic of another bag as it was there."""
+        offered = getattr(connection.ext, 'offered_qos_profiles', [])
+        self._connections[connection.topic] = self._writer.add_connection(
+            connection.topic, connection.msgtype, typestore=types, offered_qos_profiles=offered)
+        self.counts[connection.topic] = 0
+
+    def make(self, message_type: str, **values: Any) -> Any:
+        """Make a message of a type such as std_msgs/msg/String."""
+        return self._types.types[message_type](**values)
+
+    def write_message(self, topic: str, nanoseconds: int, message: Any) -> None:
+        """Write a message that `make` has made."""
+        data = self._types.serialize_cdr(message, self.type_of(topic))
+        self.write(topic, nanoseconds, bytes(data))
 
     def write(self, topic: str, nanoseconds: int, data: bytes) -> None:
         """Write a serialised message with the time at which it was sent."""

@@ -5,7 +5,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_imagination_ros.training.bags import Times
+from sparse_imagination_ros.bags.reading import Times
 
 # A picture may lie this part of a step beside the time that it stands for.
 TOLERANCE = 0.25

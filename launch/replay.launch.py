@@ -1,0 +1,13 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bag, played to the planner, which drives nothing."""
+
+from launch import LaunchDescription
+
+from sparse_imagination_ros.graph import REPLAY_ARGUMENTS, replay_graph
+from sparse_imagination_ros.nodes.launch_actions import description
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    return description(REPLAY_ARGUMENTS, replay_graph)
