@@ -60,6 +60,8 @@ class Loop:
                     left -= count
             grants.settle()
             self.latency.end_cycle()
+            if left == effort.candidates:
+                self.latency.grow_bolder(IMAGINE)
             self.machine.now_s = max(self.machine.now_s, deadline_s)
             sizes.append((effort.tokens, effort.candidates))
             self.reasons.append(choice.reason)
@@ -151,7 +153,7 @@ def test_chunks_are_halved_down_to_the_smallest() -> None:
 def test_only_what_hardly_ever_takes_too_long_is_granted(
     left: int, room_ms: float, tail: float,
 ) -> None:
-    machine, latency = Machine(), LatencyModel(tail=tail)
+    machine, latency = Machine(), LatencyModel(tails={IMAGINE: tail, FINISH: tail})
     machine.reading_ms = 0.0
     for count in (*chunks_of(left), *range(1, 8)):
         latency.observe(Cell(IMAGINE, 4, count), machine.cost_ms(4, count))
@@ -174,4 +176,4 @@ def test_what_chunks_took_is_learned() -> None:
     assert grants(8) == 8
     grants.settle()
     assert latency.typical_ms(Cell(IMAGINE, 4, 32)) == pytest.approx(7.0)
-    assert Cell(REMEMBER, 4) not in latency.costs_ms
+    assert not latency.knows(Cell(REMEMBER, 4))

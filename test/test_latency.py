@@ -52,17 +52,17 @@ def test_who_finds_that_nothing_fits_grows_bolder_until_something_does() -> None
     model.end_cycle()
     slow = model.worst_ms(SMALL)
     for _ in range(100):
-        model.grow_bolder()
+        model.grow_bolder('imagine')
     assert model.worst_ms(SMALL) < slow / 1e4
 
 
 def test_a_spike_moves_the_tail_a_little_and_the_typical_not_at_all() -> None:
     model = learned()
-    tail = model.tail
+    tail = model.tails['imagine']
     model.observe(SMALL, 40.0)
     model.end_cycle()
     assert model.typical_ms(LARGE) == pytest.approx(10.0, rel=0.05)
-    assert tail < model.tail < 1.3 * tail
+    assert tail < model.tails['imagine'] < 1.3 * tail
 
 
 def test_the_tail_is_what_one_cycle_in_a_hundred_exceeds() -> None:
@@ -79,6 +79,18 @@ def test_the_tail_is_what_one_cycle_in_a_hundred_exceeds() -> None:
         if cycle > 1000:
             exceeded += worst > before
     assert 0.002 < exceeded / 5000 < 0.03
+
+
+def test_stages_keep_a_pace_and_a_tail_each() -> None:
+    model = learned()
+    for _ in range(9):
+        model.observe(Cell('finish'), 0.1)
+    for _ in range(9):
+        model.observe(Cell('finish'), 0.9)
+        model.end_cycle()
+    assert model.typical_ms(Cell('finish')) == pytest.approx(0.9)
+    assert model.typical_ms(SMALL) == pytest.approx(2.0)
+    assert model.tails['finish'] > model.tails['imagine']
 
 
 def test_an_unknown_size_is_rather_taken_for_too_slow() -> None:
@@ -109,8 +121,8 @@ def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     assert not read_latency(latency_file(tmp_path)).costs_ms
 
 
-@pytest.mark.parametrize('text', ['', '{}', '[1]', '{"tail": 2, "costs_ms": [["a", 1, 1, -1]]}',
-                                  '{"tail": 2, "costs_ms": [["a", 1]]}', 'null'])
+@pytest.mark.parametrize('text', ['', '{}', '[1]', '{"tails": {}, "costs_ms": [["a", 1, 1, -1]]}',
+                                  '{"tails": {}, "costs_ms": [["a", 1]]}', 'null'])
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / 'latency.json'
     path.write_text(text)

@@ -107,7 +107,7 @@ def test_a_plan_is_there_before_its_deadline(
     planner, machine = simulated
     machine.load, drawn = load, random.Random(seed)
     # No more than the planner has learned to expect.
-    machine.spike = lambda: drawn.uniform(1.0, 0.9 * planner.latency.tail)
+    machine.spike = lambda: drawn.uniform(1.0, 0.9 * planner.latency.tails['imagine'])
     for number in range(12):
         machine.now_s += 1.0
         deadline_s = machine.now_s + budget_ms / 1000

@@ -33,8 +33,8 @@ class Thinker(Protocol):
     def set_goal(self, picture: Picture) -> None:
         """Take a new goal and forget all that was."""
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
-        """Run one cycle."""
+    def plan(self, frame: Frame, sent: CommandHistory, *, waited_s: float) -> Cycle:
+        """Run one cycle from a frame that was taken so long ago."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class _Desk:
             self.current, self._next, self.ready_s = self._next, None, np.inf
         if self._next is None and self.newest is not None:
             frame, self.newest = self.newest, None
-            cycle = self._planner.plan(frame, self._sent)
+            cycle = self._planner.plan(frame, self._sent, waited_s=now_s - frame.stamp_s)
             took_ms = self._latency(cycle)
             self.cycle_ms.append(took_ms)
             self._next, self.ready_s = cycle.plan, now_s + took_ms / 1000

@@ -25,7 +25,7 @@ def write_report(run: DemoRun, path: Path) -> None:
 
 
 def _page(run: DemoRun) -> str:
-    return _template('report.html').substitute(
+    return template('report.html').substitute(
         headline=f'{run.successes} of {len(run.episodes)} goals reached',
         eyebrow=escape(f'Demo over ROS 2, {run.started_at}'),
         lead=_lead(run),
@@ -82,23 +82,24 @@ def _facts(run: DemoRun) -> str:
     late = 'bad' if run.deadline_misses else ''
     outside = 'bad' if run.commands_outside_limits else ''
     return '\n'.join((
-        _fact('Plans a second', f'{run.cycle_rate_hz:.1f} <small>Hz</small>'),
-        _fact('Commands a second', f'{run.command_rate_hz:.1f} <small>Hz</small>'),
-        _fact('Tokens imagined', _small_units(_tokens(run))),
-        _fact('Missed deadlines', f'{run.deadline_misses} <small>of {len(run.cycles)}</small>',
+        fact('Plans a second', f'{run.cycle_rate_hz:.1f} <small>Hz</small>'),
+        fact('Commands a second', f'{run.command_rate_hz:.1f} <small>Hz</small>'),
+        fact('Tokens imagined', _small_units(_tokens(run))),
+        fact('Missed deadlines', f'{run.deadline_misses} <small>of {len(run.cycles)}</small>',
               late),
-        _fact('Plan, median', f'{times.p50:.1f} {budget}'),
-        _fact('95 % within', f'{times.p95:.1f} {budget}'),
-        _fact('99 % within', f'{times.p99:.1f} {budget}'),
-        _fact('Slowest plan', f'{times.slowest:.1f} {budget}'),
-        _fact('Commands outside limits',
+        fact('Plan, median', f'{times.p50:.1f} {budget}'),
+        fact('95 % within', f'{times.p95:.1f} {budget}'),
+        fact('99 % within', f'{times.p99:.1f} {budget}'),
+        fact('Slowest plan', f'{times.slowest:.1f} {budget}'),
+        fact('Commands outside limits',
               f'{run.commands_outside_limits} <small>of {run.commands}</small>', outside),
-        _fact('Encodings per plan', _encodes(run)),
-        _fact('Processes', f'{len(run.processes)}'),
-        _fact('Middleware', escape(run.rmw_implementation), 'word')))
+        fact('Encodings per plan', _encodes(run)),
+        fact('Processes', f'{len(run.processes)}'),
+        fact('Middleware', escape(run.rmw_implementation), 'word')))
 
 
-def _fact(name: str, value: str, kind: str = '') -> str:
+def fact(name: str, value: str, kind: str = '') -> str:
+    """Return one of the large numbers of a page."""
     return f'<div><dt>{name}</dt><dd class="{kind}">{value}</dd></div>'
 
 
@@ -152,7 +153,7 @@ def _drive(run: DemoRun, episode: EpisodeRecord) -> str:
         tiles.append(_tile(
             picture(snapshot.rgb, f'Camera at {snapshot.time_s:.1f} s'),
             f'{snapshot.time_s:.1f} s'))
-    return _template('drive.html').substitute(
+    return template('drive.html').substitute(
         tone='good' if episode.success else 'bad',
         result=f'{_verdict(episode)} {episode.seconds:.1f} s', number=episode.number + 1,
         map=drive_map(episode), pictures='\n'.join(tiles),
@@ -231,6 +232,12 @@ def _list(pairs: Iterable[tuple[str, str]]) -> str:
     return '\n'.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in pairs)
 
 
-def _template(name: str) -> Template:
+def stylesheet() -> str:
+    """Return how all pages look."""
+    return template('report.html').template.partition('<style>')[2].partition('</style>')[0]
+
+
+def template(name: str) -> Template:
+    """Return one of the templates."""
     text = files(__package__).joinpath('templates', name).read_text(encoding='utf-8')
     return Template(text)

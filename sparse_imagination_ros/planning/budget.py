@@ -104,6 +104,11 @@ class Controller:
                 room_ms)
         return self._change(better, f'{wish} are better', room_ms)
 
+    def affordable(self, latency: LatencyModel, room_ms: float) -> Effort:
+        """Return the best effort that fits, whatever was chosen before."""
+        best = self._best(latency, SHARE * room_ms)
+        return Effort(best.tokens, best.candidates, max(1, int(best.iterations)))
+
     def _change(self, option: _Option, reason: str, room_ms: float) -> Choice:
         self._current, self._calm = (option.tokens, option.candidates), 0
         return self._choice(option, reason, room_ms)

@@ -6,9 +6,9 @@ How long the stages of a cycle take on this machine, learned from those that wer
 What to do about it is decided in `budget.py`. There is no clock here.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
 import json
 from math import exp, inf, log
@@ -29,7 +29,9 @@ CELL_RATE, CELL_REACH = 0.02, 1.5
 TAIL_QUANTILE, TAIL_STEP = 0.99, 0.25
 FIRST_TAIL = 1.5
 # What is expected after a cycle in which nothing fitted.
-BOLDER = 0.9
+BOLDER = 0.8
+# What was kept is not believed beyond this.
+LONGEST_TAIL = 20.0
 
 
 @dataclass(frozen=True)
@@ -41,64 +43,81 @@ class Cell:
     candidates: int = 0
 
 
+@dataclass
+class _Stage:
+    """How a stage does at the moment: its pace, its tail, and the worst of this cycle."""
+
+    tail: float = FIRST_TAIL
+    pace: float = 1.0
+    worst: float = 0.0
+    ratios: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_WINDOW))
+
+
 class LatencyModel:
     """
     Milliseconds of each cell: what is typical, and what is seldom exceeded.
 
-    Every cell has a cost of its own, which hardly changes, and the machine has a pace that all of
-    them share, which follows load and throttling at once, also for sizes not used at the moment.
+    Every cell has a cost of its own, which hardly changes, and each stage has a pace that its
+    cells share, which follows load and throttling at once, also for sizes not used now.
     """
 
     def __init__(
-        self, costs_ms: Mapping[Cell, float] | None = None, tail: float = FIRST_TAIL,
+        self, costs_ms: Mapping[Cell, float] | None = None,
+        tails: Mapping[str, float] | None = None,
     ) -> None:
         self._costs_ms = dict(costs_ms or {})
-        self._ratios: deque[float] = deque(maxlen=PACE_WINDOW)
-        self._pace, self._worst = 1.0, 0.0
-        self.tail = tail
+        self._stages: defaultdict[str, _Stage] = defaultdict(_Stage)
+        for stage, tail in (tails or {}).items():
+            self._stages[stage].tail = tail
 
     @property
     def costs_ms(self) -> Mapping[Cell, float]:
-        """What is known of each cell, at a pace of one."""
-        return self._costs_ms
+        """What is known of each cell, at the pace of the moment."""
+        return {cell: self.typical_ms(cell) for cell in self._costs_ms}
 
     @property
-    def pace(self) -> float:
-        """How many times slower the machine is than when the costs were learned."""
-        return self._pace
+    def tails(self) -> Mapping[str, float]:
+        """How many times as long as is typical a stage may take: hardly ever more."""
+        return {name: stage.tail for name, stage in self._stages.items()}
+
+    def knows(self, cell: Cell) -> bool:
+        """Tell whether a cell was measured."""
+        return cell in self._costs_ms
 
     def observe(self, cell: Cell, ms: float) -> None:
         """Learn from a stage that was measured."""
         if not 0 < ms < inf:
             return
-        if cell not in self._costs_ms:
-            self._costs_ms[cell] = ms / self._pace
-        ratio = ms / self._costs_ms[cell]
-        self._worst = max(self._worst, ratio / self._pace)
-        self._ratios.append(ratio)
-        self._pace = median(self._ratios)
-        news = min(CELL_REACH, max(1 / CELL_REACH, ratio / self._pace))
+        stage = self._stages[cell.stage]
+        ratio = ms / self._costs_ms.setdefault(cell, ms / stage.pace)
+        stage.worst = max(stage.worst, ratio / stage.pace)
+        stage.ratios.append(ratio)
+        stage.pace = median(stage.ratios)
+        news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
         self._costs_ms[cell] *= news ** CELL_RATE
 
     def end_cycle(self) -> None:
-        """Learn the tail from the worst stage of the cycle, which by itself moves it a little."""
-        up = self._worst > self.tail
-        self.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
-        self.tail, self._worst = max(1.0, self.tail), 0.0
+        """Learn the tails from the worst of the cycle, which by itself moves them a little."""
+        for stage in self._stages.values():
+            if stage.worst:
+                up = stage.worst > stage.tail
+                stage.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
+                stage.tail, stage.worst = max(1.0, stage.tail), 0.0
 
-    def grow_bolder(self) -> None:
-        """Expect a little less of everything: who finds that nothing fits learns nothing more."""
-        self.tail = max(1.0, BOLDER * self.tail)
-        self._ratios = deque((BOLDER * ratio for ratio in self._ratios), PACE_WINDOW)
-        self._pace *= BOLDER
+    def grow_bolder(self, stage_name: str) -> None:
+        """Expect less of a stage: who finds that nothing fits would learn nothing more."""
+        stage = self._stages[stage_name]
+        stage.tail = max(1.0, BOLDER * stage.tail)
+        stage.ratios = deque((BOLDER * ratio for ratio in stage.ratios), PACE_WINDOW)
+        stage.pace *= BOLDER
 
     def typical_ms(self, cell: Cell) -> float:
-        """Return what a stage takes, as a rule; at the size nearest to it, if it is unknown."""
-        return self._pace * self._cost_ms(cell)
+        """Return what a stage takes, as a rule; as one of a size near to it, if it is unknown."""
+        return self._stages[cell.stage].pace * self._cost_ms(cell)
 
     def worst_ms(self, cell: Cell) -> float:
         """Return what a stage hardly ever exceeds."""
-        return self.tail * self.typical_ms(cell)
+        return self._stages[cell.stage].tail * self.typical_ms(cell)
 
     def _cost_ms(self, cell: Cell) -> float:
         if cell in self._costs_ms:
@@ -131,16 +150,18 @@ def read_latency(path: Path) -> LatencyModel:
                  for stage, tokens, candidates, ms in values['costs_ms']}
         if not all(0 < ms < inf for ms in costs.values()):
             return LatencyModel()
-        return LatencyModel(costs, min(100.0, max(1.0, float(values['tail']))))
-    except (OSError, ValueError, TypeError, KeyError):
+        tails = {str(stage): min(LONGEST_TAIL, max(1.0, float(tail)))
+                 for stage, tail in values['tails'].items()}
+        return LatencyModel(costs, tails)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # It is only a first guess: what is measured from now on counts.
         return LatencyModel()
 
 
 def write_latency(path: Path, model: LatencyModel) -> bool:
     """Keep what was learned for the next start; tell whether the folder could be written."""
-    values = {'processor': _processor(), 'tail': model.tail, 'costs_ms': [
-        [cell.stage, cell.tokens, cell.candidates, round(ms * model.pace, 4)]
+    values = {'processor': _processor(), 'tails': dict(model.tails), 'costs_ms': [
+        [cell.stage, cell.tokens, cell.candidates, round(ms, 4)]
         for cell, ms in model.costs_ms.items()]}
     unfinished = path.with_suffix('.unfinished')
     try:

@@ -157,12 +157,22 @@ class Planner:
         self.forget()
         self._warm_up()
 
+    @property
+    def budget_s(self) -> float:
+        """How long a cycle may take."""
+        return self._config.budget_ms / 1000
+
+    def affordable(self, budget_ms: float) -> Effort:
+        """Return the effort that would fill a budget, by what is known of this machine now."""
+        encode_ms = self.latency.typical_ms(Cell(ENCODE))
+        return self._controller.affordable(self.latency, budget_ms - encode_ms)
+
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
         self._seen: deque[_Seen] = deque()
         self._plan: Plan | None = None
         self._elites = self._still(0)
-        self._cycle_s = self._config.budget_ms / 1000
+        self._cycle_s = self.budget_s
 
     @torch.inference_mode()
     def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
@@ -208,7 +218,7 @@ class Planner:
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
         if optimum is not None and not optimum.imagined:
-            self.latency.grow_bolder()
+            self.latency.grow_bolder(IMAGINE)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
@@ -402,7 +412,7 @@ class Planner:
         for tokens, counts in tokens_tried.items():
             subset = self._subset(self._goal, tokens)
             for count in sorted(counts):
-                if Cell(IMAGINE, tokens, count) in self.latency.costs_ms:
+                if self.latency.knows(Cell(IMAGINE, tokens, count)):
                     continue
                 for _ in range(TRIALS):
                     question, _ = self._question(
