@@ -1,6 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`sparse-imagination stress`: does the planner keep its deadline while the machine is loaded?"""
+"""`sparse-imagination stress`: shows whether deadlines are kept while the machine is loaded."""
 
 import argparse
 from dataclasses import asdict

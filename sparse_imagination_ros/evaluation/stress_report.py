@@ -84,4 +84,3 @@ def _columns(
         column = int(COLUMNS * cycle.time_s / max(end_s, 1e-9))
         found[min(COLUMNS - 1, column)].append(value(cycle))
     return [of(values) if values else None for values in found]
-
