@@ -44,6 +44,10 @@ def planner(bundle: Bundle) -> Planner:
 
 @pytest.fixture(scope='module')
 def simulated(bundle: Bundle) -> Simulated:
+    return simulate(bundle)
+
+
+def simulate(bundle: Bundle) -> Simulated:
     machine = Machine()
     config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
     planner = Planner(bundle, config, machine.clock, engine=machine.engine)
@@ -118,8 +122,8 @@ def test_a_plan_is_there_before_its_deadline(
             assert machine.now_s <= deadline_s
 
 
-def test_what_is_left_of_a_budget_is_used(simulated: Simulated) -> None:
-    planner, machine = simulated
+def test_what_is_left_of_a_budget_is_used(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
     machine.load = 3.0
     used = []
     for _ in range(40):

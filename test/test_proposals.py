@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import torch
 from torch import Tensor
 
-from sparse_imagination_ros.planning.proposals import bounded, Bounds, propose, Spread
+from sparse_imagination_ros.planning.proposals import bounded, Bounds, Proposals, Spread
 
 SPREAD = Spread(knots=3, bold_share=0.25)
 FREE = Bounds(-torch.ones(2), torch.ones(2), torch.full((2,), 9.0), torch.zeros(2))
@@ -18,8 +18,9 @@ def draw(
     nominal: Tensor, count: int = 64, sigma: float = 0.5, given_: Tensor = NONE,
     bounds: Bounds = FREE, seed: int = 0,
 ) -> Tensor:
-    return propose(nominal, count, sigma, given_, SPREAD, bounds,
-                   torch.Generator().manual_seed(seed))
+    proposals = Proposals(
+        (count, *nominal.shape), SPREAD, bounds, torch.Generator().manual_seed(seed))
+    return proposals(nominal, sigma, given_)
 
 
 values = st.floats(-3, 3, width=32)
@@ -76,3 +77,9 @@ def test_bold_ones_are_spread_among_the_others() -> None:
 def test_bold_candidates_do_not_depend_on_the_nominal() -> None:
     one, other = draw(torch.zeros(8, 2)), draw(torch.full((8, 2), 0.3))
     assert (one == other).all((1, 2)).sum() == 1 + round(0.25 * 62)
+
+
+def test_no_two_iterations_draw_the_same() -> None:
+    proposals = Proposals((8, 8, 2), SPREAD, FREE, torch.Generator().manual_seed(0))
+    drawn = [proposals(torch.zeros(8, 2), 0.5, NONE)[2:] for _ in range(20)]
+    assert len({tuple(one.flatten().tolist()) for one in drawn}) == 20

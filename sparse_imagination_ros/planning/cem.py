@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cross-entropy method: as MPPI, but the few best candidates count, and count the same."""
 
+import torch
 from torch import Tensor
 
 
-def elite_weights(costs: Tensor, effective: float) -> Tensor:
-    """Return how much each candidate counts, [N]: the `effective` best ones an equal share."""
-    sound = int(costs.isfinite().sum())
-    count = max(1, min(round(effective), sound))
-    weights = costs.new_zeros(len(costs))
-    weights[costs.topk(count, largest=False).indices] = 1 / count
+def elite_weights(lowest: Tensor, effective: float) -> Tensor:
+    """Return how much each candidate counts: the `effective` best ones an equal share."""
+    count = max(1, min(round(effective), int(lowest.isfinite().sum())))
+    weights = torch.zeros_like(lowest)
+    weights[:count] = 1 / count
     return weights

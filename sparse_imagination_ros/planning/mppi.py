@@ -9,25 +9,30 @@ whoever grants it. `cem.py` differs in how candidates are weighed, and in nothin
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from math import ceil, inf, isfinite, sqrt
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-# Temperatures that are tried, in units of the mean excess cost.
-COLDEST, HOTTEST, TEMPERATURES = -5.0, 1.0, 37
+# Temperatures that are tried, in units of the largest excess cost.
+COLDEST, HOTTEST, TEMPERATURES = -4.0, 2.0, 37
+TINY = np.float32(1e-30)
+_MINUS_TEMPERATURES = -np.logspace(COLDEST, HOTTEST, TEMPERATURES, dtype=np.float32)[:, None]
+# Of the candidates so many times as many are looked at as shall count: the others would not.
+LOOKED_AT = 4
 
 # How many of so many candidates may be imagined next; 0: no more.
 Grant = Callable[[int], int]
-# Costs [N] and a number of effective samples to how much each candidate counts, [N].
+# The lowest costs [M], rising, and a number of effective samples to how much each counts, [M].
 Weigh = Callable[[Tensor, float], Tensor]
 
 
 class Draw(Protocol):
     """Draws candidates."""
 
-    def __call__(self, nominal: Tensor, sigma: float, elites: Tensor) -> Tensor:
+    def __call__(self, nominal: Tensor, sigma: float, elites: Tensor, /) -> Tensor:
         """Return [N, T, A] around a nominal sequence [T, A], with elites [E, T, A] among them."""
 
 
@@ -83,7 +88,7 @@ def optimise(
     Any iteration may be cut short: the candidates that were imagined until then are a smaller
     sample of the same kind.
     """
-    sigma, best, not_finite = refinement.sigma, torch.inf, 0
+    sigma, cost, not_finite = refinement.sigma, inf, 0
     granted: list[tuple[int, ...]] = []
     for _ in range(iterations):
         drawn = draw(nominal, sigma, elites)
@@ -91,34 +96,48 @@ def optimise(
         if not chunks:
             break
         granted.append(chunks)
-        sound = costs.isfinite()
-        not_finite += len(costs) - int(sound.sum())
-        if not sound.any():
+        costs, bad = _only_numbers(costs)
+        not_finite += bad
+        if bad == len(costs):
             continue
-        drawn, costs = drawn[:len(costs)], costs.where(sound, torch.inf)
-        weights = weigh(costs, refinement.effective)
-        nominal = torch.tensordot(weights, drawn, 1)
-        sigma = min(max(_spread(drawn, nominal, weights), refinement.least_sigma),
+        best, lowest = best_of(drawn, costs, refinement.effective)
+        weights = weigh(lowest, refinement.effective)
+        nominal = mean(best, weights)
+        sigma = min(max(_spread(best, nominal, weights), refinement.least_sigma),
                     refinement.sigma)
-        elites = drawn[costs.topk(min(refinement.elites, len(costs)), largest=False).indices]
-        best = min(best, costs.min().item())
-    return Optimum(nominal, best, elites, tuple(granted), not_finite)
+        elites, cost = best[:refinement.elites], min(cost, lowest[0].item())
+    return Optimum(nominal, cost, elites, tuple(granted), not_finite)
 
 
-def softmax_weights(costs: Tensor, effective: float) -> Tensor:
+def best_of(drawn: Tensor, costs: Tensor, effective: float) -> tuple[Tensor, Tensor]:
+    """Return the best of the imagined candidates, [M, T, A], and their costs, rising."""
+    count = min(len(costs), ceil(LOOKED_AT * effective))
+    lowest, places = costs.topk(count, largest=False)
+    return drawn[places], lowest
+
+
+def softmax_weights(lowest: Tensor, effective: float) -> Tensor:
     """
-    Return how much each candidate counts, [N], with a sum of one; infinite costs count nothing.
+    Return how much each candidate counts, with a sum of one; infinite costs count nothing.
 
     The temperature is the lowest at which so many samples count: 1 / sum of squared weights is
     at least `effective`. So weights depend neither on scale nor on offset of the costs.
     """
-    excess = costs - costs.min()
-    mean = excess.nan_to_num(posinf=0).mean()
-    weights = torch.softmax(-excess / (mean * _temperatures() + 1e-30), 1)
-    enough = weights.square().sum(1) * effective <= 1
+    costs = lowest.numpy()
+    excess = costs - costs[0]
+    # They rise: the last one before those that are infinite.
+    scale = excess[np.searchsorted(excess, np.float32(inf)) - 1] + TINY
+    weights = np.exp(excess / (scale * _MINUS_TEMPERATURES))
+    weights /= weights.sum(1, keepdims=True)
+    enough = (weights * weights).sum(1) * effective <= 1
     # The hottest, if there are fewer samples than that.
     enough[-1] = True
-    return weights[enough.int().argmax()]
+    return torch.from_numpy(weights[enough.argmax()])
+
+
+def mean(candidates: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean [T, A] of candidates [M, T, A]."""
+    return torch.mv(candidates.flatten(1).t(), weights).view(candidates.shape[1:])
 
 
 def _in_chunks(
@@ -127,17 +146,25 @@ def _in_chunks(
     """Imagine as many as is granted, in their order: costs [n], and of how many each chunk was."""
     chunks: list[int] = []
     costs: list[Tensor] = []
-    while (done := sum(chunks)) < len(drawn) and (count := grant(len(drawn) - done)):
+    done, total = 0, len(drawn)
+    while done < total and (count := grant(total - done)):
         costs.append(costs_of(drawn[done:done + count]))
         chunks.append(count)
+        done += count
+    if len(costs) == 1:
+        return costs[0], tuple(chunks)
     return torch.cat(costs) if costs else drawn.new_zeros(0), tuple(chunks)
 
 
-def _spread(drawn: Tensor, mean: Tensor, weights: Tensor) -> float:
-    """Return the weighted standard deviation of candidates [N, T, A] about a mean [T, A]."""
-    return torch.dot(weights, (drawn - mean).square().mean((1, 2))).sqrt().item()
+def _only_numbers(costs: Tensor) -> tuple[Tensor, int]:
+    """Return costs of which those that are no numbers are infinite, and how many those are."""
+    if isfinite(costs.sum().item()):
+        return costs, 0
+    costs = costs.nan_to_num(inf, inf, inf)
+    return costs, int(costs.isinf().sum())
 
 
-@lru_cache
-def _temperatures() -> Tensor:
-    return torch.logspace(COLDEST, HOTTEST, TEMPERATURES)[:, None]
+def _spread(candidates: Tensor, centre: Tensor, weights: Tensor) -> float:
+    """Return the weighted standard deviation of candidates [M, T, A] about a mean [T, A]."""
+    apart = (candidates - centre).flatten(1)
+    return sqrt(torch.dot(weights, torch.linalg.vecdot(apart, apart)).item() / centre.numel())

@@ -33,7 +33,7 @@ from sparse_imagination_ros.planning.mppi import (
     Weigh,
 )
 from sparse_imagination_ros.planning.objective import action_cost
-from sparse_imagination_ros.planning.proposals import Bounds, propose, Spread
+from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 OPTIMISERS: dict[str, Weigh] = {'mppi': softmax_weights, 'cem': elite_weights}
@@ -97,10 +97,11 @@ def search(
     bounds = Bounds(method.low, method.high, method.rate, question.last)
     given, free = question.known * question.committed, 1 - question.known
 
+    proposals = Proposals(
+        (question.candidates, *question.nominal.shape), method.spread, bounds, generator)
+
     def draw(nominal: Tensor, sigma: float, elites: Tensor) -> Tensor:
-        others = torch.cat([question.priors, elites])
-        return propose(
-            nominal, question.candidates, sigma, others, method.spread, bounds, generator)
+        return proposals(nominal, sigma, torch.cat([question.priors, elites]))
 
     def costs_of(candidates: Tensor) -> Tensor:
         # Until this plan can be ready the robot goes on with what it is told.
@@ -126,6 +127,7 @@ class Record:
     granted: tuple[tuple[int, ...], ...]
 
 
+@torch.inference_mode()
 def replay(predictor: Predictor, method: Method, record: Record) -> Optimum:
     """Search again as it was done: on the same engine the answer is the same, bit for bit."""
     return search(predictor, method, record.question, len(record.granted),
@@ -147,7 +149,8 @@ def read_record(path: Path) -> Record:
     try:
         with safe_open(path, 'pt') as file:
             facts = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies lie in memory as the originals did: products depend on that, by a last bit.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         granted = tuple(tuple(map(int, chunks.split(','))) for chunks in facts[GRANTED].split())
         return Record(Question(
             **tensors, seed=int(facts[SEED]), candidates=int(facts[CANDIDATES])), granted)
