@@ -19,7 +19,7 @@ from sparse_imagination_ros.world_models.manifest import Quality
 ENCODE, REMEMBER, IMAGINE, FINISH = 'encode', 'remember', 'imagine', 'finish'
 
 # Candidates of the smallest chunk; larger ones have twice as many, and so on.
-SMALLEST_CHUNK = 8
+SMALLEST_CHUNK = 4
 # The controller goes no lower.
 FEWEST_CANDIDATES = 16
 # The share of the time that a new choice is made for, and one that would replace a choice that

@@ -27,7 +27,7 @@ PACE_WINDOW = 9
 CELL_RATE, CELL_REACH = 0.02, 1.5
 # One cycle in a hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
 TAIL_QUANTILE, TAIL_STEP = 0.99, 0.25
-FIRST_TAIL = 1.5
+FIRST_TAIL = 2.5
 # What is expected after a cycle in which nothing fitted.
 BOLDER = 0.8
 # What was kept is not believed beyond this.
@@ -90,7 +90,7 @@ class LatencyModel:
             return
         stage = self._stages[cell.stage]
         ratio = ms / self._costs_ms.setdefault(cell, ms / stage.pace)
-        stage.worst = max(stage.worst, ratio / stage.pace)
+        stage.worst = max(stage.worst, ratio)
         stage.ratios.append(ratio)
         stage.pace = median(stage.ratios)
         news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
@@ -100,7 +100,8 @@ class LatencyModel:
         """Learn the tails from the worst of the cycle, which by itself moves them a little."""
         for stage in self._stages.values():
             if stage.worst:
-                up = stage.worst > stage.tail
+                # Held against the pace of now: a step of the load is no reason to expect spikes.
+                up = stage.worst > stage.tail * stage.pace
                 stage.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
                 stage.tail, stage.worst = max(1.0, stage.tail), 0.0
 

@@ -200,7 +200,8 @@ class Planner:
         self._see(frame)
         encoded_s = self._stopwatch()
         self.latency.observe(Cell(ENCODE), 1000 * (encoded_s - start_s))
-        choice = self._controller.choose(self.latency, self._room_ms(deadline_s, encoded_s))
+        room_ms = self._room_ms(deadline_s, encoded_s)
+        choice = self._controller.choose(self.latency, room_ms)
         subset = self._subset(self._goal, choice.effort.tokens)
         if len(subset) < self._bundle.manifest.fewest_tokens:
             subset = subset[:0]
@@ -217,7 +218,7 @@ class Planner:
         done_s = self._stopwatch()
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
-        if optimum is not None and not optimum.imagined:
+        if optimum is not None and not optimum.imagined and room_ms > 0:
             self.latency.grow_bolder(IMAGINE)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
