@@ -14,14 +14,17 @@ from math import inf
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from sparse_imagination_ros.evaluation.closed_loop import drive_episodes, LoopConfig
 from sparse_imagination_ros.evaluation.estimates import wilson
+from sparse_imagination_ros.imagination.reference import imagine, Memory, Objective
 from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.predictor import Predictor
 
 INJECTED_MS = (0, 50, 100, 150, 200, 250, 300)
 
@@ -45,8 +48,10 @@ class Charged:
     def __init__(self, bundle: Bundle, cycle_s: float, compensated: bool) -> None:
         self._now_s, self._cycle_s = 0.0, cycle_s if compensated else 0.0
         self._compensated = compensated
-        self._planner = Planner(
-            bundle, PlannerConfig(budget_ms=max(1.0, 1000 * self._cycle_s)), self._clock)
+        config = PlannerConfig(budget_ms=max(1.0, 1000 * self._cycle_s))
+        # Without a deadline the engine is called once in an iteration.
+        self._call_s = self._cycle_s / config.iterations
+        self._planner = Planner(bundle, config, lambda: self._now_s, engine=self._imagine)
 
     def set_goal(self, picture: Picture) -> None:
         """Take a new goal."""
@@ -56,10 +61,12 @@ class Charged:
         """Run one cycle."""
         return self._planner.plan(frame, sent, inf, waited_s if self._compensated else 0.0)
 
-    def _clock(self) -> float:
-        # It is read six times in a cycle without a deadline.
-        self._now_s += self._cycle_s / 6
-        return self._now_s
+    def _imagine(
+        self, predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor,
+        candidates: Tensor, objective: Objective,
+    ) -> Tensor:
+        self._now_s += self._call_s
+        return imagine(predictor, memory, goal, subset, candidates, objective)
 
 
 def measure(
