@@ -31,10 +31,10 @@ EXTRAS = {
     # And `pip install --no-deps gym-pusht`, which asks for a second OpenCV: docs/dependencies.md.
     'pusht': ['pygame>=2.5.2', 'pymunk>=6.6,<7', 'shapely>=2.0.3'],
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
-    'test': ['pytest', 'mcap', 'mcap-ros2-support'],
+    'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support'],
     'dev': [
-        'pytest', 'mcap', 'mcap-ros2-support', 'mypy', 'types-PyYAML', 'ruff', 'catkin-pkg',
-        'flake8', 'flake8-blind-except', 'flake8-builtins', 'flake8-class-newline',
+        'pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'mypy', 'types-PyYAML', 'ruff',
+        'catkin-pkg', 'flake8', 'flake8-blind-except', 'flake8-builtins', 'flake8-class-newline',
         'flake8-comprehensions', 'flake8-deprecated', 'flake8-docstrings',
         'flake8-import-order', 'flake8-quotes',
     ],

@@ -30,6 +30,18 @@ class CycleFacts(Protocol):
         """Return how often they were drawn."""
 
     @property
+    def imagined(self) -> int:
+        """Return how many candidates all iterations had; none if the last plan goes on."""
+
+    @property
+    def reason(self) -> str:
+        """Return why so much was spent."""
+
+    @property
+    def not_finite(self) -> int:
+        """Return how many numbers were none, and so did not count."""
+
+    @property
     def cost(self) -> float:
         """Return the lowest cost."""
 
@@ -43,6 +55,7 @@ def cycle_fields(
         'frame_stamp': frame_stamp_s, 'total_ms': total_ms, 'encode_ms': cycle.encode_ms,
         'imagine_ms': cycle.imagine_ms, 'deadline_missed': int(missed), 'encodes': 1,
         'tokens': cycle.tokens, 'total_tokens': total_tokens, 'candidates': cycle.candidates,
-        'iterations': cycle.iterations, 'cost': cycle.cost,
+        'iterations': cycle.iterations, 'imagined': cycle.imagined, 'reason': cycle.reason,
+        'not_finite': cycle.not_finite, 'cost': cycle.cost,
         'subset': ' '.join(map(str, subset)),
         'plan': ' '.join(repr(float(value)) for action in plan for value in action)}

@@ -33,9 +33,9 @@ class Guide:
         self._goal = _robot_in(picture, self._world.layout.size_m)
         self._rng = np.random.default_rng(0)
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
+    def plan(self, frame: Frame, sent: CommandHistory, *, waited_s: float = 0.0) -> Cycle:
         """Follow the waypoints in thought."""
-        del sent
+        del sent, waited_s
         self.asked.append((self._world.time_s, frame.stamp_s))
         position = _robot_in(frame.rgb, self._world.layout.size_m)
         actions = np.zeros((STEPS, 2), np.float32)

@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever the plan says, only what is allowed leaves the gate."""
 
+from dataclasses import replace
+from threading import Thread
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from sparse_imagination_ros.planning.gate import Gate, GateState, Limits
+from sparse_imagination_ros.planning.gate import Gate, GateState, Limits, Rung
 from sparse_imagination_ros.planning.plan import Plan
 
 LIMITS = Limits(
@@ -88,3 +94,45 @@ def test_a_long_pause_allows_no_jump():
     gate.command(plan_of(0, 0), 0.0)
     values = gate.command(plan_of(1, 1, stamp_s=60.0), 60.0).values
     assert (values <= 0.2 + 1e-6).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0.001, 0.4), st.booleans(), st.floats(-2, 2)), max_size=60))
+def test_a_robot_comes_down_the_ladder_rung_by_rung(steps):
+    gate = Gate(replace(LIMITS, fresh_s=0.2))
+    now_s, plan, last, speed = 0.0, None, Rung.STANDING, 0.0
+    for elapsed_s, planned, action in steps:
+        now_s += elapsed_s
+        if planned:
+            plan = plan_of(action, action, stamp_s=now_s)
+        command = gate.command(plan, now_s)
+        faster = float(np.abs(command.values).max()) > speed + 1e-6
+        age_s = np.inf if plan is None else now_s - plan.frame_stamp_s
+        if age_s <= 0.2:
+            assert command.rung is Rung.FRESH
+        elif age_s <= 0.5:
+            assert command.rung is Rung.SLIDING
+        else:
+            assert command.rung is (Rung.SLOWING if command.values.any() else Rung.STANDING)
+            assert not faster
+            assert not (last is Rung.STANDING and command.rung is Rung.SLOWING)
+        assert np.abs(command.values).max() <= 1
+        last, speed = command.rung, float(np.abs(command.values).max())
+
+
+def test_a_watchdog_may_ask_while_the_commands_go_on():
+    gate, steps = Gate(LIMITS), []
+
+    def ask() -> None:
+        for _ in range(300):
+            now_s = time.monotonic()
+            steps.append((now_s, gate.command(plan_of(1, 1, stamp_s=now_s), now_s).values))
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert np.isfinite([values for _, values in steps]).all()
+    took_s = max(now for now, _ in steps) - min(now for now, _ in steps)
+    assert max(values.max() for _, values in steps) <= 2 * took_s + 1e-4

@@ -2,24 +2,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cycle: what is encoded, imagined and refused."""
 
+from dataclasses import replace
+import gc
+from math import inf
 from pathlib import Path
+import random
+from time import monotonic
+from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
+from simulated import Machine
+import torch
+from torch import Tensor
 
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
+from sparse_imagination_ros.imagination.reference import imagine
 from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+from sparse_imagination_ros.planning.search import read_record, replay, write_record
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 CONFIG = PlannerConfig(tokens=4, candidates=8, iterations=2, steps=3)
+BLANK = np.zeros((224, 224, 3), np.uint8)
+Simulated = tuple[Planner, Machine]
+
+
+@pytest.fixture(scope='module')
+def bundle(untrained: Path) -> Bundle:
+    return Bundle.load(untrained)
 
 
 @pytest.fixture
-def planner(untrained: Path) -> Planner:
-    return Planner(Bundle.load(untrained), CONFIG)
+def planner(bundle: Bundle) -> Planner:
+    return Planner(bundle, CONFIG)
+
+
+@pytest.fixture(scope='module')
+def simulated(bundle: Bundle) -> Simulated:
+    return simulate(bundle)
+
+
+def simulate(bundle: Bundle) -> Simulated:
+    machine = Machine()
+    config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
+    planner = Planner(bundle, config, machine.clock, engine=machine.engine)
+    planner.set_goal(BLANK)
+    return planner, machine
 
 
 @pytest.fixture
@@ -68,6 +101,216 @@ def test_a_goal_of_another_size_is_refused_with_both_sizes(planner):
 def test_more_tokens_than_the_bundle_has_are_refused(untrained):
     with pytest.raises(ConfigError, match=r'.tokens. is 17; allowed range.*\[1, 16\]'):
         Planner(Bundle.load(untrained), PlannerConfig(tokens=17))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(5.0, 300.0), st.floats(0.2, 20.0), st.integers(0, 2**16))
+def test_a_plan_is_there_before_its_deadline(
+    simulated: Simulated, budget_ms: float, load: float, seed: int,
+) -> None:
+    planner, machine = simulated
+    machine.load, drawn = load, random.Random(seed)
+    # No more than the planner has learned to expect.
+    machine.spike = lambda: drawn.uniform(1.0, 0.9 * planner.latency.tails['imagine'])
+    for number in range(12):
+        machine.now_s += 1.0
+        deadline_s = machine.now_s + budget_ms / 1000
+        cycle = planner.plan(Frame(machine.now_s, BLANK), sent(), deadline_s)
+        assert np.isfinite(cycle.plan.actions).all()
+        # It learns a new pace first; the sum of what it cannot help is not its fault.
+        if number > 9 and budget_ms > 10 * load:
+            assert machine.now_s <= deadline_s
+
+
+def test_what_is_left_of_a_budget_is_used(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
+    machine.load = 3.0
+    used = []
+    for _ in range(40):
+        machine.now_s += 1.0
+        start_s = machine.now_s
+        cycle = planner.plan(Frame(start_s, BLANK), sent(), start_s + 0.2)
+        used.append((machine.now_s - start_s) / 0.2)
+        assert cycle.imagined and cycle.reason
+    assert np.mean(used[10:]) > 0.9
+
+
+def test_without_time_the_last_plan_goes_on(simulated: Simulated) -> None:
+    planner, machine = simulated
+    good = planner.plan(Frame(1.0, BLANK), sent())
+    late = planner.plan(Frame(1.1, BLANK), sent(), machine.now_s)
+    assert late.plan is good.plan and late.imagined == 0
+    planner.forget()
+    first = planner.plan(Frame(2.0, BLANK), sent(), machine.now_s)
+    assert not first.plan.actions.any() and first.plan.frame_stamp_s == 2.0
+
+
+def test_after_a_time_in_which_nothing_fitted_it_finds_back(simulated: Simulated) -> None:
+    planner, machine = simulated
+
+    def imagined(load: float) -> list[int]:
+        machine.load = load
+        counts = []
+        for _ in range(30):
+            machine.now_s += 1.0
+            counts.append(planner.plan(
+                Frame(machine.now_s, BLANK), sent(), machine.now_s + 0.05).imagined)
+        return counts
+
+    assert imagined(1.0)[-1] > 0
+    assert 0 in imagined(200.0)
+    assert min(imagined(1.0)[15:]) > 0
+
+
+@pytest.mark.parametrize('stage', ['tokens', 'costs', 'commands', 'proposals'])
+def test_nothing_that_is_no_number_comes_out_or_stays(
+    bundle: Bundle, world: Rooms, stage: str,
+) -> None:
+    broken = [False]
+
+    def engine(*asked: Any) -> Tensor:
+        costs = imagine(*asked)
+        return costs * torch.nan if stage == 'costs' and broken[0] else costs
+
+    def prior(tokens: Tensor, goal: Tensor) -> Tensor:
+        bad = stage == 'proposals' and broken[0]
+        return torch.full((1, 3, 2), torch.inf if bad else 0.5)
+
+    planner = Planner(bundle, CONFIG, engine=engine, prior=prior)
+    planner.set_goal(world.picture_at(world.goal))
+    if stage == 'tokens':
+        encode = planner._encode
+        planner._encode = lambda *asked: encode(*asked) * (torch.nan if broken[0] else 1)
+    history = sent()
+    good = planner.plan(Frame(1.0, world.picture()), history)
+    broken[0] = True
+    if stage == 'commands':
+        history.add(1.05, np.float32([np.nan, np.inf]))
+    bad = planner.plan(Frame(1.1, world.picture()), history)
+    assert bad.not_finite > 0 == good.not_finite
+    assert np.isfinite(bad.plan.actions).all()
+    if stage in ('tokens', 'costs'):
+        assert bad.plan is good.plan
+    broken[0] = False
+    history.clear()
+    after = planner.plan(Frame(1.2, world.picture()), history)
+    assert after.not_finite == 0 and after.imagined == 16 and after.plan.frame_stamp_s == 1.2
+
+
+def test_tokens_that_are_no_numbers_are_not_imagined(bundle: Bundle, world: Rooms) -> None:
+    planner = Planner(bundle, CONFIG)
+    planner.set_goal(world.picture_at(world.goal))
+    encode = planner._encode
+    bad = torch.ones(16, 1)
+    bad[:11] = torch.nan
+    planner._encode = lambda *asked: encode(*asked) * bad
+    for number in range(5):
+        cycle = planner.plan(Frame(1.0 + 0.1 * number, world.picture()), sent())
+        assert cycle.not_finite > 0 and min(cycle.subset) >= 11 and len(cycle.subset) == 4
+        assert cycle.plan.frame_stamp_s == 1.0 + 0.1 * number
+
+
+def test_a_goal_that_gives_no_numbers_is_refused(bundle: Bundle, world: Rooms) -> None:
+    planner = Planner(bundle, CONFIG)
+    encode = planner._encode
+    planner._encode = lambda *asked: encode(*asked) * torch.nan
+    with pytest.raises(FrameError, match=r'goal picture.*no numbers'):
+        planner.set_goal(world.picture())
+
+
+@pytest.mark.parametrize('optimiser', ['mppi', 'cem'])
+def test_a_recorded_cycle_replays_to_the_same_plan_bit_for_bit(
+    bundle: Bundle, world: Rooms, tmp_path: Path, optimiser: str,
+) -> None:
+    planner = Planner(bundle, replace(CONFIG, optimiser=optimiser, candidates=40, iterations=9))
+    planner.set_goal(world.picture_at(world.goal))
+    cuts = set()
+    for number in range(8):
+        # Some have time, and some are cut short, wherever that may be.
+        deadline_s = monotonic() + 0.01 * number if number else inf
+        cycle = planner.plan(Frame(0.1 * number, world.picture()), sent(), deadline_s)
+        if not cycle.imagined:
+            continue
+        assert cycle.record is not None
+        write_record(tmp_path / 'cycle', cycle.record)
+        again = replay(bundle.predictor, planner.method, read_record(tmp_path / 'cycle'))
+        assert np.array_equal(again.actions.numpy() * planner._scale, cycle.plan.actions)
+        assert again.cost == cycle.cost
+        cuts.add(cycle.imagined)
+    assert cuts
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'no').write_text('no')
+    with pytest.raises(PlanningError, match='does not hold a recorded search'):
+        read_record(tmp_path / 'no')
+
+
+def test_until_the_plan_can_be_ready_the_robot_does_what_it_was_told(
+    bundle: Bundle, world: Rooms,
+) -> None:
+    machine = Machine()
+    config = replace(CONFIG, budget_ms=60.0)
+    planner = Planner(bundle, config, machine.clock, engine=machine.engine)
+    planner.set_goal(world.picture())
+    history = sent()
+    history.add(0.0, np.float32([0.5, -0.5]))
+    step_s = bundle.manifest.step_s
+    record = planner.plan(Frame(1.0, world.picture()), history, waited_s=1.5 * step_s).record
+    assert record is not None
+    known = record.question.known[:, 0].tolist()
+    assert known == pytest.approx([1.0, 0.5 + 0.06 / step_s, 0.0], abs=1e-3)
+    assert record.question.committed[0].tolist() == pytest.approx([0.5, -0.5])
+    assert record.question.committed[1].tolist() == pytest.approx([0.5, -0.5])
+    assert not record.question.committed[2].any()
+
+
+def test_plans_keep_limits_and_accelerations_from_the_last_command_on(
+    bundle: Bundle, world: Rooms,
+) -> None:
+    actions = replace(bundle.manifest.actions, low=(-0.5, -0.2), acceleration=(1.0, 2.0))
+    slow = replace(bundle, manifest=replace(bundle.manifest, actions=actions))
+    planner, history = Planner(slow, CONFIG), sent()
+    planner.set_goal(world.picture_at(world.goal))
+    history.add(0.5, np.float32([0.7, -0.2]))
+    for number in range(6):
+        plan = planner.plan(Frame(1.0 + 0.1 * number, world.picture()), history).plan
+        told = np.concatenate([history.last()[None], plan.actions])
+        assert (np.abs(np.diff(told, axis=0)) <= np.array([1.0, 2.0]) * plan.step_s + 1e-5).all()
+        assert (plan.actions >= np.array([-0.5, -0.2]) - 1e-6).all()
+        history.add(1.05 + 0.1 * number, plan.actions[0])
+
+
+def test_a_prior_is_among_the_candidates(bundle: Bundle, world: Rooms) -> None:
+    worth = torch.full((1, 3, 2), 0.123)
+    seen: list[Tensor] = []
+
+    def engine(*asked: Any) -> Tensor:
+        seen.append(asked[4])
+        return imagine(*asked)
+
+    planner = Planner(bundle, CONFIG, engine=engine, prior=lambda tokens, goal: worth)
+    seen.clear()
+    planner.set_goal(world.picture_at(world.goal))
+    planner.plan(Frame(1.0, world.picture()), sent(), waited_s=-1.0)
+    for candidates in seen:
+        assert (candidates == worth).all((1, 2)).any() and (candidates == 0).all((1, 2)).any()
+
+
+def test_the_memory_of_a_planner_does_not_grow(simulated: Simulated) -> None:
+    planner, machine = simulated
+    history = sent()
+
+    def tensors() -> int:
+        for _ in range(30):
+            machine.now_s += 0.1
+            planner.plan(Frame(machine.now_s, BLANK), history, machine.now_s + 0.05)
+        gc.collect()
+        return sum(type(thing) is Tensor for thing in gc.get_objects())
+
+    tensors()
+    before = tensors()
+    assert abs(tensors() - before) <= 2
 
 
 def test_a_clock_that_goes_back_starts_afresh(planner, world):

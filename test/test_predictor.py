@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sparse_imagination_ros.imagination.reference import Context, imagine, remember
+from sparse_imagination_ros.planning.objective import GoalDistance
 from sparse_imagination_ros.tokens.subsets import random_split
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
@@ -106,9 +107,10 @@ def test_shared_context_gives_each_candidate_its_own_future(predictor, clip):
     goal, candidates = tokens[1, 0], torch.randn(5, 4, 2)
     weights = torch.tensor([0.1, 0.2, 0.3, 0.4])
     memory = remember(predictor, context)
-    costs = imagine(predictor, memory, goal, candidates, weights)
+    subset, objective = torch.arange(len(goal)), GoalDistance(predictor, tuple(weights.tolist()))
+    costs = imagine(predictor, memory, goal, subset, candidates, objective)
     for number, candidate in enumerate(candidates):
-        alone = imagine(predictor, memory, goal, candidate[None], weights)
+        alone = imagine(predictor, memory, goal, subset, candidate[None], objective)
         torch.testing.assert_close(alone[0], costs[number])
     torch.testing.assert_close(costs[0], by_the_whole_pass(
         predictor, context, goal, candidates[0], weights))

@@ -119,7 +119,7 @@ class Memory:
     def set_goal(self, picture: Picture) -> None:
         assert picture.shape == (96, 96, 3)
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
+    def plan(self, frame: Frame, sent: CommandHistory, *, waited_s: float) -> Cycle:
         # The first command leaves when the first plan is there, with the second raw step.
         plan = Plan(frame.stamp_s, 0.999 * RAW_STEP_S, RAW_STEP_S,
                     self._world.way.astype(np.float32))

@@ -193,7 +193,7 @@ def test_a_perfect_model_would_be_called_perfect(folder: Path, numbers, recorded
 
 def test_the_rank_is_the_share_of_cheaper_candidates(folder: Path, untrained: Path) -> None:
     from sparse_imagination_ros.planning.planner import PlannerConfig
-    from sparse_imagination_ros.planning.proposals import propose, Spread
+    from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
     from sparse_imagination_ros.replay.imagination import draw_subsets, rank_of
     from sparse_imagination_ros.replay.segments import find_segments
     from sparse_imagination_ros.replay.settings import ReplayConfig
@@ -204,10 +204,14 @@ def test_the_rank_is_the_share_of_cheaper_candidates(folder: Path, untrained: Pa
     segments = find_segments(tape, bundle.manifest, STEPS, 100, 0.5)
     subset = draw_subsets(len(segments), GRID**2, 6, planning)[7]
     found = rank_of(tape, segments, 7, subset, bundle, planning)
-    drawn = propose(
-        torch.zeros(STEPS, 2), 16, Spread(planning.sigma, planning.knots, planning.bold_share),
-        torch.Generator().manual_seed(7))
-    actions = torch.from_numpy(segments.actions[7])
+    actions, limits = torch.from_numpy(segments.actions[7]), bundle.manifest.actions
+    high = torch.tensor(limits.high)
+    bounds = Bounds(
+        torch.tensor(limits.low) / high, torch.ones(2),
+        torch.tensor(limits.acceleration) * bundle.manifest.step_s / high, actions[1])
+    draw = Proposals((16, STEPS, 2), Spread(planning.knots, planning.bold_share), bounds,
+                     torch.Generator().manual_seed(7))
+    drawn = draw(torch.zeros(STEPS, 2), planning.sigma, torch.zeros(0, STEPS, 2))
     tokens = torch.from_numpy(np.array(tape.tokens[segments.pictures[7]]))
     costs = bundle.costs(
         Context(tokens[:3], actions[:2]), tokens[-1], torch.cat([actions[None, 2:], drawn]),

@@ -3,6 +3,7 @@
 """The planner's thread: the newest frame counts, an old goal does not, and errors do not kill."""
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from threading import Event
 import time
@@ -30,10 +31,13 @@ class Held(Planner):
             tokens=4, candidates=8, iterations=1, steps=3))
         self.thinking.clear()
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
+    def plan(
+        self, frame: Frame, sent: CommandHistory, deadline_s: float = inf, waited_s: float = 0.0,
+    ) -> Cycle:
         self.thinking.set()
         self.go.wait()
-        return super().plan(frame, sent)
+        self.waited_s = waited_s
+        return super().plan(frame, sent, deadline_s, waited_s)
 
 
 class Scene:
@@ -92,6 +96,13 @@ def test_only_the_newest_of_waiting_frames_is_planned_from(scene: Scene) -> None
     scene.planner.go.set()
     scene.wait_for(scene.finished, 2)
     assert [f.frame.stamp_s for f in scene.finished] == [1.0, 1.3]
+
+
+def test_the_wait_of_a_frame_counts_from_when_it_was_taken(scene: Scene) -> None:
+    scene.worker.set_goal(BLANK)
+    scene.worker.offer(Frame(1.0, BLANK), time.monotonic() - 0.2, age_s=0.3)
+    scene.wait_for(scene.finished)
+    assert 0.5 <= scene.planner.waited_s < 5.0
 
 
 def test_a_plan_for_an_old_goal_never_counts(scene: Scene) -> None:

@@ -21,6 +21,8 @@ COMMANDS = {
     'train': 'train a bundle from recorded episodes',
     'import': 'turn a checkpoint of an official release into a bundle',
     'evaluate': 'drive many simulated episodes without ROS',
+    'quality': 'store in a bundle what was measured by number of tokens',
+    'stress': 'keep a deadline while the machine is loaded',
     'replay': 'what the planner would have done on a recorded bag, and how well it imagines',
     'inspect': 'show what a bundle, or a checkpoint of an official release, holds',
 }

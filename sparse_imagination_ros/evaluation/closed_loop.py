@@ -9,8 +9,6 @@ here as it would on a robot, though nothing runs in real time. Planning itself l
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
-from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.evaluation.estimates import Percentiles, percentiles, wilson
+from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.gate import Gate, Limits
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S, Plan
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
@@ -35,8 +34,8 @@ class Thinker(Protocol):
     def set_goal(self, picture: Picture) -> None:
         """Take a new goal and forget all that was."""
 
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
-        """Run one cycle."""
+    def plan(self, frame: Frame, sent: CommandHistory, *, waited_s: float) -> Cycle:
+        """Run one cycle from a frame that was taken so long ago."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +87,13 @@ class Score:
     cycles: int
 
 
+# How long the world waits for a cycle's plan, milliseconds.
 Latency = Callable[[Cycle], float]
 
 
 def measured(cycle: Cycle) -> float:
     """Return how long the cycle took by the planner's stopwatch, milliseconds."""
     return cycle.total_ms
-
-
-def metronome(cycle_ms: float) -> Callable[[], float]:
-    """Return a planner's stopwatch by which every cycle takes as long, on every machine."""
-    # A cycle has two parts: the frame is encoded, then futures are imagined.
-    ticks = count()
-    return lambda: next(ticks) * cycle_ms / 2000
 
 
 def evaluate(
@@ -115,11 +108,15 @@ def evaluate(
     """
     # The simulated cameras' pictures are square.
     world = make_world(bundle.manifest.robot, bundle.manifest.picture_size[0])
-    stopwatch = perf_counter if charge_ms is None else metronome(charge_ms)
-    planner = Planner(bundle, planning, stopwatch)
+    planner: Planner
+    latency: Latency
+    if charge_ms is None:
+        planner, latency = Planner(bundle, planning), measured
+    else:
+        planner, latency = charged(bundle, planning, charge_ms), lambda cycle: charge_ms
     limits = bundle.limits(config.staleness_s)
     episodes = []
-    for episode in drive_episodes(world, planner, limits, seeds, config):
+    for episode in drive_episodes(world, planner, limits, seeds, config, latency):
         episodes.append(episode)
         progress(episode)
     return score(planning.tokens, episodes, planning.budget_ms)
@@ -222,7 +219,7 @@ class _Desk:
             self.current, self._next, self.ready_s = self._next, None, np.inf
         if self._next is None and self.newest is not None:
             frame, self.newest = self.newest, None
-            cycle = self._planner.plan(frame, self._sent)
+            cycle = self._planner.plan(frame, self._sent, waited_s=now_s - frame.stamp_s)
             took_ms = self._latency(cycle)
             self.cycle_ms.append(took_ms)
             self._next, self.ready_s = cycle.plan, now_s + took_ms / 1000

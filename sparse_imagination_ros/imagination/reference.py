@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The imagination in plain torch. It defines what is right; every other engine is held to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -30,6 +31,26 @@ class Memory:
     cache: Cache
 
 
+@dataclass(frozen=True)
+class Moment:
+    """
+    One imagined step of all candidates, as an objective sees it.
+
+    tokens: [N, K, D], predicted after the step; goal: [K, D]; subset: [K], the positions of both
+    in the picture; candidates: [N, T, A], the actions of all model steps; step: from 0.
+    """
+
+    tokens: Tensor
+    goal: Tensor
+    subset: Tensor
+    candidates: Tensor
+    step: int
+
+
+# What a step adds to each candidate's cost, [N].
+Objective = Callable[[Moment], Tensor]
+
+
 def remember(predictor: Predictor, context: Context) -> Memory:
     """Run the frames before the last one through the predictor, with a batch of one."""
     cache = predictor.empty_cache()
@@ -41,18 +62,18 @@ def remember(predictor: Predictor, context: Context) -> Memory:
 
 
 def imagine(
-    predictor: Predictor, memory: Memory, goal: Tensor, candidates: Tensor,
-    weights: Tensor,
+    predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor, candidates: Tensor,
+    objective: Objective,
 ) -> Tensor:
     """
     Roll every candidate out and return its cost, [N].
 
-    goal: [K, D]; candidates: [N, T, A]; weights: [T], what the distance after each step counts.
+    goal: [K, D]; subset: [K]; candidates: [N, T, A].
     """
     tokens = memory.tokens.expand(len(candidates), -1, -1)
     cache = memory.cache
     costs = candidates.new_zeros(len(candidates))
     for step in range(candidates.shape[1]):
         tokens, cache = predictor.extend(tokens, candidates[:, step], cache)
-        costs = costs + weights[step] * predictor.distance(tokens, goal)
+        costs = costs + objective(Moment(tokens, goal, subset, candidates, step))
     return costs

@@ -8,6 +8,7 @@ Where goals come from and what is known when is decided in replay/; here it only
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 import sys
 import tempfile
@@ -102,7 +103,7 @@ class BagNode(Node):
                 self._renew(first=number == 0)
                 with open_bag(path, forgiving=True) as bag:
                     for _ in replay_chapter(
-                            tape, bag, chapter, self, self._manifest, self._config, offline=True):
+                            tape, bag, chapter, self, self._manifest, self._config, budget_s=None):
                         plans += 1
                 self.get_logger().info(f'part {number + 1} of {len(found)}: {plans} plans so far')
         return plans
@@ -113,8 +114,15 @@ class BagNode(Node):
         self._goal.publish(image_from(picture, stamp_at(0.0), CAMERA_FRAME))
         self._settle()
 
-    def plan(self, frame: Frame, sent: Known) -> Cycle:
-        """Show a picture, after the commands before it, and wait for what comes back."""
+    def plan(
+        self, frame: Frame, sent: Known, deadline_s: float = inf, waited_s: float = 0.0,
+    ) -> Cycle:
+        """
+        Show a picture, after the commands before it, and wait for what comes back.
+
+        The planner's node keeps its own time, and none if it is timeless.
+        """
+        del deadline_s, waited_s
         new = sent.times > self._heard_s
         for at_s, values in zip(sent.times[new], sent.values[new], strict=True):
             message = TwistStamped(twist=twist_from(values, self._manifest.actions.names))

@@ -10,7 +10,6 @@ plans, and a timer reads the newest one through the gate. What they do is in pla
 from dataclasses import dataclass, replace
 import sys
 import time
-from time import perf_counter
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -47,17 +46,23 @@ from sparse_imagination_ros.nodes.publishing import (
 )
 from sparse_imagination_ros.nodes.senses import KINDS, SenseInlet
 from sparse_imagination_ros.nodes.tally import Tally
-from sparse_imagination_ros.planning.gate import Gate, GateState
+from sparse_imagination_ros.planning.charged import charged
+from sparse_imagination_ros.planning.gate import Command, Gate, GateState, Rung
+from sparse_imagination_ros.planning.latency import latency_file, read_latency, write_latency
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+from sparse_imagination_ros.planning.watchdog import Watchdog
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
-from sparse_imagination_ros.replay.drive import Ticking
 from sparse_imagination_ros.share import bundle_path
 from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 # A problem that keeps on happening is logged this often.
 LOG_PERIOD_S = 5.0
+# After so many periods without a command, and so many seconds, the watchdog takes over.
+WATCHDOG_PERIODS, WATCHDOG_S = 5, 0.2
+# A plan whose frame is older than two cycles and this is not what there should be.
+CAMERA_S = 0.1
 # More misses than this are worth a warning.
 TOLERATED_MISSES = 0.1
 
@@ -80,7 +85,8 @@ class NodeConfig:
         False, 'whether another drives: what it tells the robot is heard on the topic `driven`, '
                'and cmd_vel only says what the planner would do')
     timeless: bool = setting(
-        False, 'plan as if planning took no time, so that plans can be repeated')
+        False, 'plan as if planning took no time, and without a deadline, so that plans can be '
+               'repeated')
     autostart: bool = setting(
         False, 'whether the node configures and activates itself at its start')
 
@@ -97,8 +103,10 @@ class Driving:
         self._total_tokens = bundle.manifest.total_tokens
         check_action_names(self._names, str(path))
         self._sent = CommandHistory(len(self._names), HISTORY_S)
-        self._gate = Gate(bundle.limits(config.staleness_s))
-        self._gate_state = GateState.STOPPED
+        self._gate = Gate(replace(
+            bundle.limits(config.staleness_s), fresh_s=planning.budget_ms / 500 + CAMERA_S))
+        self._command = Command(self._sent.last(), GateState.STOPPED, Rung.STANDING)
+        self._barks = 0
         self._tally = Tally(planning.budget_ms)
         # What is wrong now, by what it is about.
         self._problems: dict[str, str] = {}
@@ -110,9 +118,17 @@ class Driving:
         def make() -> Planner:
             if config.threads:
                 torch.set_num_threads(config.threads)
-            return Planner(bundle, planning, Ticking() if config.timeless else perf_counter)
+            if config.timeless:
+                return charged(bundle, planning, 0.0)
+            # The threads are part of what is known of this machine.
+            self._latency_file = latency_file(path)
+            self._latency = read_latency(self._latency_file)
+            planner = Planner(bundle, planning, latency=self._latency)
+            write_latency(self._latency_file, self._latency)
+            return planner
 
-        self.worker = PlannerThread(make, self._sent, self._on_cycle, self._on_problem)
+        self.worker = PlannerThread(
+            make, self._sent, self._on_cycle, self._on_problem, config.timeless)
         self.worker.start()
         self.command = Outlet(node, Twist, 'cmd_vel', RELIABLE)
         self.cycle = Outlet(node, DiagnosticStatus, '~/cycle', RELIABLE)
@@ -126,8 +142,10 @@ class Driving:
             node, config.sensed_type, 'goal_sensed', senses, LATCHED, self._take_goal)
         self._driven = node.create_subscription(
             TwistStamped, 'driven', self._on_driven, RELIABLE) if config.shadow else None
-        self._timer = node.create_timer(
-            1 / config.command_rate_hz, self._send_command, clock=steady_clock())
+        period_s = 1 / config.command_rate_hz
+        self._timer = node.create_timer(period_s, self._send_command, clock=steady_clock())
+        self._watchdog = Watchdog(
+            max(WATCHDOG_PERIODS * period_s, WATCHDOG_S), period_s, self._on_silence)
         node.get_logger().info(
             f'bundle {path} for an {bundle.manifest.robot} robot, ready in '
             f'{time.monotonic() - began_s:.1f} s: {planning.tokens} of '
@@ -138,6 +156,7 @@ class Driving:
         """Let plans become commands."""
         self._active, self._at_rest = True, False
         self._active_since_s = time.monotonic()
+        self._watchdog.wake()
 
     def rest(self) -> None:
         """Bring the robot to rest."""
@@ -149,10 +168,13 @@ class Driving:
     def close(self) -> None:
         """Stop the robot and let go of everything."""
         self._node.destroy_timer(self._timer)
+        self._watchdog.close()
         if not self._at_rest:
             # The base limits how hard it brakes; no time is left here to do it.
             self.command.publish(Twist())
         self.worker.close()
+        if not self._config.timeless:
+            write_latency(self._latency_file, self._latency)
         for outlet in (self.command, self.cycle):
             outlet.close()
         for inlet in (self._image, self._goal):
@@ -166,7 +188,8 @@ class Driving:
         """Say how it goes, the worst first."""
         status = self._judge()
         return Status(status.level, status.text, {
-            **self._tally.values(), 'gate': self._gate_state.value,
+            **self._tally.values(), 'gate': self._command.state.value,
+            'ladder': self._command.rung.value, 'watchdog took over': self._barks,
             'commands': self.command.sent, 'frame age ms': round(1000 * self._age_s, 1)})
 
     def _judge(self) -> Status:
@@ -187,23 +210,23 @@ class Driving:
             return Status(
                 WARN, f'no goal: publish a goal picture on {goal}, transient local'
                 + (f', and what is sensed there on {there}' if there else ''))
-        if self._gate_state is GateState.NOT_FINITE:
+        if self._command.state is GateState.NOT_FINITE:
             return Status(ERROR, 'bad plan: it holds values that are not finite; '
                           'restore the bundle or train it again')
-        if self._gate_state is GateState.STALE and abs(self._age_s) > limit_s:
+        if self._command.state is GateState.STALE and abs(self._age_s) > limit_s:
             return Status(
                 ERROR, f'stale stamps: the newest image on {image} was taken {self._age_s:.1f} s '
                 f'before now, the limit is {limit_s:g} s; synchronise the clocks, or set '
                 'use_sim_time to what the camera uses')
-        if self._gate_state is GateState.STALE:
+        if self._command.state is GateState.STALE:
             return Status(ERROR, 'late plans: planning takes longer than the staleness limit of '
-                          f'{limit_s:g} s; lower tokens, candidates or iterations')
-        if self._gate_state is not GateState.DRIVING:
+                          f'{limit_s:g} s; lower budget_ms, or the load of this machine')
+        if self._command.state is not GateState.DRIVING:
             return Status(WARN, 'no plan: the first one is being made')
         share = self._tally.recent_share_missed()
         if share > TOLERATED_MISSES:
             return Status(WARN, f'driving late: {share:.0%} of the cycles take longer than the '
-                          'budget; lower tokens, candidates or iterations')
+                          'budget; raise budget_ms, or lower the load of this machine')
         return Status(OK, 'driving')
 
     def _on_image(self, message: Image) -> None:
@@ -223,7 +246,7 @@ class Driving:
             self._note('bad senses', str(error))
             return
         self._problems.pop('bad senses', None)
-        self.worker.offer(replace(frame, sensed=sensed), self._arrived_s)
+        self.worker.offer(replace(frame, sensed=sensed), self._arrived_s, self._age_s)
 
     def _on_driven(self, message: TwistStamped) -> None:
         self._sent.add(
@@ -258,6 +281,7 @@ class Driving:
         self._goal_sensed.clear()
 
     def _send_command(self) -> None:
+        self._watchdog.feed()
         if not self._active and self._at_rest:
             return
         now_s, steady_s = self._now_s(), time.monotonic()
@@ -271,8 +295,18 @@ class Driving:
         self.command.publish(twist_from(command.values, self._names))
         if self._driven is None:
             self._sent.add(now_s, command.values)
-        self._gate_state = command.state
+        self._command = command
         self._at_rest = not self._active and not command.values.any()
+        if self._at_rest:
+            self._watchdog.sleep()
+
+    def _on_silence(self) -> None:
+        """Bring the robot to rest, since nobody else sends commands; called by the watchdog."""
+        self._barks += 1
+        command = self._gate.command(
+            None, self._tick_s, stopped=True, steady_s=time.monotonic())
+        self.command.publish(twist_from(command.values, self._names))
+        self._command = command
 
     def _on_cycle(self, finished: Finished) -> None:
         """Report a cycle; called in the planner's thread."""

@@ -22,7 +22,7 @@ class Tally:
         self._times_ms: deque[float] = deque(maxlen=CYCLES_KEPT)
         self._ends_s: deque[float] = deque(maxlen=CYCLES_KEPT)
         self._last: Finished | None = None
-        self.cycles = self.misses = 0
+        self.cycles = self.misses = self._not_finite = 0
 
     def missed(self, finished: Finished) -> bool:
         """Tell whether a cycle took longer than the budget."""
@@ -35,6 +35,7 @@ class Tally:
         self._last = finished
         self.cycles += 1
         self.misses += self.missed(finished)
+        self._not_finite += finished.cycle.not_finite
 
     def recent_share_missed(self) -> float:
         """Return which share of the last cycles took longer than the budget."""
@@ -50,7 +51,11 @@ class Tally:
             'budget ms': self._budget_ms, 'cycles': self.cycles, 'deadline misses': self.misses,
             'cycles per second': round(self._recent() / WINDOW_S, 1)}
         if self._last is not None:
-            values['tokens'] = self._last.cycle.tokens
+            cycle = self._last.cycle
+            values.update({
+                'tokens': cycle.tokens, 'candidates': cycle.candidates,
+                'imagined': cycle.imagined, 'effort because': cycle.reason,
+                'numbers that were none': self._not_finite})
         return values
 
     def _recent(self) -> int:

@@ -4,6 +4,8 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
+from threading import Lock
 
 import numpy as np
 
@@ -15,12 +17,27 @@ LONGEST_STEP_S = 0.1
 
 @dataclass(frozen=True)
 class Limits:
-    """What a command may be. low, high, acceleration: [A]; acceleration is per second."""
+    """
+    What a command may be. low, high, acceleration: [A]; acceleration is per second.
+
+    A plan is fresh while its frame is younger than fresh_s, goes on while it is younger than
+    staleness_s, and then no longer counts.
+    """
 
     low: Array
     high: Array
     acceleration: Array
     staleness_s: float
+    fresh_s: float = inf
+
+
+class Rung(Enum):
+    """How much of the plan is left in a command: the ladder that a robot comes down."""
+
+    FRESH = 'fresh plan'
+    SLIDING = 'last plan goes on'
+    SLOWING = 'slowing down'
+    STANDING = 'standing'
 
 
 class GateState(Enum):
@@ -35,17 +52,22 @@ class GateState(Enum):
 
 @dataclass(frozen=True)
 class Command:
-    """What goes to the robot: values [A], and why."""
+    """What goes to the robot: values [A], why, and where on the ladder it is."""
 
     values: Array
     state: GateState
+    rung: Rung
 
 
 class Gate:
-    """Reads the plan at now and lets through what is allowed; else brings the robot to rest."""
+    """
+    Reads the plan at now and lets through what is allowed; else brings the robot to rest.
+
+    Safe between threads: a watchdog may ask it when the loop of the commands does not.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._lock = limits, Lock()
         self._last = np.zeros_like(limits.low)
         self._last_s: float | None = None
 
@@ -60,6 +82,13 @@ class Gate:
         cannot, and `arrived_s` on the same clock is when the plan's frame arrived: staleness is
         judged by both clocks, and the change of commands is limited by the steady one.
         """
+        with self._lock:
+            return self._command(plan, now_s, stopped, steady_s, arrived_s)
+
+    def _command(
+        self, plan: Plan | None, now_s: float, stopped: bool, steady_s: float | None,
+        arrived_s: float | None,
+    ) -> Command:
         steady_s = now_s if steady_s is None else steady_s
         state = self._judge(plan, now_s, stopped)
         waited_s = 0.0 if arrived_s is None else steady_s - arrived_s
@@ -70,7 +99,12 @@ class Gate:
             assert plan is not None
             wanted = np.clip(plan.at(now_s), self._limits.low, self._limits.high)
         values = self._limit_rate(wanted, steady_s)
-        return Command(values, state)
+        if state is not GateState.DRIVING:
+            return Command(values, state, Rung.SLOWING if values.any() else Rung.STANDING)
+        assert plan is not None
+        age_s = max(abs(now_s - plan.frame_stamp_s), waited_s)
+        fresh = age_s <= self._limits.fresh_s
+        return Command(values, state, Rung.FRESH if fresh else Rung.SLIDING)
 
     def _judge(self, plan: Plan | None, now_s: float, stopped: bool) -> GateState:
         if stopped:
@@ -88,6 +122,8 @@ class Gate:
         # The first command, and one after a clock that stood still or went back, may not jump.
         elapsed_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
         step = self._limits.acceleration * np.float32(min(elapsed_s, LONGEST_STEP_S))
-        self._last_s = now_s
+        if self._last_s is None or not 0 <= self._last_s - now_s < LONGEST_STEP_S:
+            # Two threads may come in another order than they looked at the clock.
+            self._last_s = now_s
         self._last = np.clip(wanted, self._last - step, self._last + step).astype(np.float32)
         return self._last.copy()

@@ -49,14 +49,18 @@ class Plan:
         Each new action is the average of this plan over the new interval, so that sliding by part
         of a step moves that part of every action; past the end the last action is held.
         """
-        shift = (start_s - self.start_s) / self.step_s
-        last = len(self.actions) - 1
-        position = np.clip(np.arange(last + 1) + shift, 0, last)
-        whole = position.astype(int)
-        part = (position - whole).astype(np.float32)[:, None]
-        following = np.minimum(whole + 1, last)
-        slid: Array = (1 - part) * self.actions[whole] + part * self.actions[following]
-        return slid
+        return slide(self.actions, (start_s - self.start_s) / self.step_s)
+
+
+def slide(actions: Array, shift: float) -> Array:
+    """Return sequences [..., T, A] as they go on after `shift` steps; the last action is held."""
+    last = actions.shape[-2] - 1
+    position = np.clip(np.arange(last + 1) + shift, 0, last)
+    whole = position.astype(int)
+    part = (position - whole).astype(np.float32)[:, None]
+    following = np.minimum(whole + 1, last)
+    slid: Array = (1 - part) * actions[..., whole, :] + part * actions[..., following, :]
+    return slid
 
 
 class CommandHistory:
@@ -82,16 +86,28 @@ class CommandHistory:
             self._sent.clear()
 
     def mean(self, start_s: float, end_s: float) -> Array:
-        """Return the time average [A] over an interval; zero before the first command."""
+        """
+        Return the time average [A] over an interval; zero before the first command.
+
+        Over a moment it is the command that was in force then.
+        """
         with self._lock:
             sent = list(self._sent)
         total = self._zero.copy()
+        if not end_s > start_s:
+            return next((values.copy() for since_s, values in reversed(sent)
+                         if since_s <= start_s), total)
         for i, (since_s, values) in enumerate(sent):
             until_s = sent[i + 1][0] if i + 1 < len(sent) else end_s
             overlap_s = min(until_s, end_s) - max(since_s, start_s)
             if overlap_s > 0:
                 total += overlap_s * values
         return total / np.float32(end_s - start_s)
+
+    def last(self) -> Array:
+        """Return the newest command [A]; zero before the first one."""
+        with self._lock:
+            return self._sent[-1][1].copy() if self._sent else self._zero.copy()
 
     def means(self, start_s: float, end_s: float, count: int) -> Array:
         """Return the time averages [count, A] over equal parts of an interval, in their order."""

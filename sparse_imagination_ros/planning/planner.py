@@ -1,12 +1,13 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One cycle: a frame in, a time-stamped plan out. No threads and no clock but the stopwatch."""
+"""One cycle: a frame in, a time-stamped plan out, before its deadline. No threads here."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
-from time import perf_counter
+from math import ceil, inf
+from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,44 +15,94 @@ import torch
 from torch import Tensor
 
 from sparse_imagination_ros.config import setting
-from sparse_imagination_ros.errors import ConfigError, PlanningError
-from sparse_imagination_ros.imagination.reference import Context, imagine, remember
-from sparse_imagination_ros.planning.mppi import optimise, Optimum
-from sparse_imagination_ros.planning.objective import step_weights
-from sparse_imagination_ros.planning.plan import CommandHistory, Plan
+from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
+from sparse_imagination_ros.imagination.reference import imagine
+from sparse_imagination_ros.planning.budget import (
+    Choice,
+    chunks_of,
+    Controller,
+    Effort,
+    ENCODE,
+    FINISH,
+    Grants,
+    IMAGINE,
+    REMEMBER,
+)
+from sparse_imagination_ros.planning.latency import Cell, LatencyModel
+from sparse_imagination_ros.planning.mppi import Optimum, Refinement
+from sparse_imagination_ros.planning.objective import (
+    added_objectives,
+    GoalDistance,
+    region_weights,
+    step_weights,
+    Sum,
+)
+from sparse_imagination_ros.planning.plan import Array, CommandHistory, Plan, slide
 from sparse_imagination_ros.planning.proposals import Spread
+from sparse_imagination_ros.planning.search import (
+    Imagine,
+    Method,
+    OPTIMISERS,
+    Question,
+    Record,
+    search,
+)
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 
+# How often each size is tried before the first cycle. The first time is always slow.
+TRIALS = 3
+
+# Tokens of the newest frame [K, D] and the goal [K, D] to sequences [M, T, A] worth a try.
+Prior = Callable[[Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class PlannerConfig:
-    """The effort of a cycle, and how candidates are drawn and weighed."""
+    """The most that a cycle may spend, and how candidates are drawn and weighed."""
 
-    tokens: int = setting(8, 'tokens of a frame that are imagined', 1, 4096)
+    tokens: int = setting(8, 'most tokens of a frame that are imagined', 1, 4096)
+    fewest_tokens: int = setting(1, 'fewest, when time is short', 1, 4096)
     subset: str = setting(
         'differing', 'how they are chosen in each cycle; `differing`: rather those that differ '
                      'between frame and goal', choices=tuple(SUBSETS))
-    candidates: int = setting(64, 'action sequences that are imagined together', 4, 65536)
-    iterations: int = setting(2, 'times that the candidates are drawn in a cycle', 1, 100)
+    candidates: int = setting(64, 'most action sequences that are imagined together', 4, 65536)
+    iterations: int = setting(2, 'most times that the candidates are drawn in a cycle', 1, 100)
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
     budget_ms: float = setting(
         150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
+    optimiser: str = setting(
+        'mppi', 'how candidates are weighed: softly, or the few best ones alike',
+        choices=tuple(OPTIMISERS))
     sigma: float = setting(0.3, 'noise on the last plan, of the action limits', 0.01, 2.0)
+    least_sigma: float = setting(
+        0.1, 'noise that is left when the best candidates agree', 0.0, 2.0)
     knots: int = setting(4, 'points between which candidates are interpolated', 2, 100)
     bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
-    temperature: float = setting(
-        0.01, 'how much worse candidates count, of the spread of costs', 0.001, 10.0)
+    elites: int = setting(4, 'best candidates that are imagined again', 0, 1000)
+    effective_samples: float = setting(
+        6.0, 'how many candidates shall count in the mean', 1.0, 10000.0)
     growth: float = setting(
         3.0, 'how much more each later step counts than the one before; .inf: only the last does',
         1.0, inf)
+    effort_cost: float = setting(0.0, 'cost of the mean square of the commands', 0.0, inf)
+    change_cost: float = setting(0.0, 'cost of the mean square of their changes', 0.0, inf)
+    region_mask: str = setting('', 'path of a picture, white where tokens count')
+    objectives: str = setting('', 'objectives of other packages, as name=weight name=weight')
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """What one cycle did. subset: [K], the token positions that were imagined, row by row."""
+    """
+    What one cycle did.
+
+    iterations: how many were begun; imagined: how many candidates all of them had together, none
+    if there was no time: then the plan is the last one; subset: [K], the token positions that
+    were imagined, row by row; not_finite: numbers that were none, and so did not count; record:
+    what the search can be repeated from.
+    """
 
     plan: Plan
     encode_ms: float
@@ -63,12 +114,19 @@ class Cycle:
     encodes: int
     subset: NDArray[np.int64]
     cost: float
+    imagined: int = 0
+    reason: str = ''
+    not_finite: int = 0
+    record: Record | None = None
 
 
 @dataclass(frozen=True)
 class _Seen:
+    """A frame's tokens [P, D]; whole if all of them are numbers."""
+
     stamp_s: float
     tokens: Tensor
+    whole: bool
 
 
 class Planner:
@@ -76,10 +134,11 @@ class Planner:
 
     def __init__(
         self, bundle: Bundle, config: PlannerConfig,
-        stopwatch: Callable[[], float] = perf_counter,
+        stopwatch: Callable[[], float] = monotonic, latency: LatencyModel | None = None,
+        engine: Imagine = imagine, prior: Prior | None = None,
     ) -> None:
         self._stopwatch = stopwatch
-        self._bundle, self._config = bundle, config
+        self._bundle, self._config, self._prior = bundle, config, prior
         manifest = bundle.manifest
         fewest, most = manifest.fewest_tokens, manifest.total_tokens
         if not fewest <= config.tokens <= most:
@@ -88,47 +147,88 @@ class Planner:
                 f'[{fewest}, {most}]'
                 + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
         self._scale = np.array(manifest.actions.high, np.float32)
-        self._weights = step_weights(config.steps, config.growth)
-        self._spread = Spread(config.sigma, config.knots, config.bold_share)
+        self.method = method_of(bundle, config, engine)
+        self.latency = latency or LatencyModel()
+        self._controller = Controller(
+            Effort(config.tokens, config.candidates, config.iterations),
+            max(fewest, config.fewest_tokens), most, manifest.quality)
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
         self._encodes = 0
         self.forget()
         self._warm_up()
 
+    @property
+    def budget_s(self) -> float:
+        """How long a cycle may take."""
+        return self._config.budget_ms / 1000
+
+    def affordable(self, budget_ms: float) -> Effort:
+        """Return the effort that would fill a budget, by what is known of this machine now."""
+        encode_ms = self.latency.typical_ms(Cell(ENCODE))
+        return self._controller.affordable(self.latency, budget_ms - encode_ms)
+
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
         self._seen: deque[_Seen] = deque()
         self._plan: Plan | None = None
-        self._latency_s = self._config.budget_ms / 1000
+        self._elites = self._still(0)
+        self._cycle_s = self.budget_s
 
     @torch.inference_mode()
-    def set_goal(self, picture: Picture, sensed: NDArray[np.float32] | None = None) -> None:
+    def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
         """Plan toward what this picture shows, and the robot then senses, from now on."""
-        self._goal = self._encode(picture, sensed, 'goal picture')
+        goal = self._encode(picture, sensed, 'goal picture')
+        if not goal.isfinite().all(-1).any():
+            raise FrameError('the goal picture, or what is sensed there, gives no numbers')
+        self._goal = goal
         self.forget()
 
     @torch.inference_mode()
-    def plan(self, frame: Frame, sent: CommandHistory) -> Cycle:
-        """Plan from a frame, and the commands that were sent up to now."""
+    def plan(
+        self, frame: Frame, sent: CommandHistory, deadline_s: float = inf, waited_s: float = 0.0,
+    ) -> Cycle:
+        """
+        Plan from a frame, and the commands that were sent up to now.
+
+        The best plan that could be found is returned before the deadline, which is on the clock
+        of the stopwatch. waited_s: how long ago the frame was taken.
+        """
         if self._goal is None:
             raise PlanningError('there is no goal yet; publish a goal picture')
-        start = self._stopwatch()
+        start_s = self._stopwatch()
         self._encodes = 0
         self._see(frame)
-        encoded = self._stopwatch()
-        difference = (self._seen[-1].tokens - self._goal).square().mean(-1)
-        subset = SUBSETS[self._config.subset](difference, self._config.tokens, self._generator)
-        optimum = self._search(frame.stamp_s, self._goal, subset, sent)
-        actions = optimum.actions.numpy() * self._scale
-        self._plan = Plan(frame.stamp_s, frame.stamp_s, self._command_s, actions)
-        done = self._stopwatch()
-        # A moving average is enough here: it only shifts the first action.
-        self._latency_s += 0.2 * (done - start - self._latency_s)
+        encoded_s = self._stopwatch()
+        self.latency.observe(Cell(ENCODE), 1000 * (encoded_s - start_s))
+        room_ms = self._room_ms(deadline_s, encoded_s)
+        choice = self._controller.choose(self.latency, room_ms)
+        subset = self._subset(self._goal, choice.effort.tokens)
+        if len(subset) < self._bundle.manifest.fewest_tokens:
+            subset = subset[:0]
+        optimum, record, not_finite = None, None, self._count_not_finite()
+        grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
+        if len(subset):
+            question, bad = self._question(
+                frame.stamp_s, self._goal, subset, sent, choice.effort.candidates, waited_s)
+            optimum = self._search(question, choice, grants)
+            record = Record(question, optimum.granted)
+            not_finite += bad + optimum.not_finite
+        self._take(optimum, frame.stamp_s)
+        assert self._plan is not None
+        done_s = self._stopwatch()
+        self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
+        self.latency.end_cycle()
+        if optimum is not None and not optimum.imagined and room_ms > 0:
+            self.latency.grow_bolder(IMAGINE)
+        # A moving average is enough here: it only shifts the first actions.
+        self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
-            self._plan, 1000 * (encoded - start), 1000 * (done - encoded), 1000 * (done - start),
-            self._config.tokens, self._config.candidates, self._config.iterations, self._encodes,
-            subset.numpy(), optimum.cost)
+            self._plan, 1000 * (encoded_s - start_s), 1000 * (done_s - encoded_s),
+            1000 * (done_s - start_s), len(subset), choice.effort.candidates,
+            len(optimum.granted) if optimum else 0, self._encodes, subset.numpy(),
+            optimum.cost if optimum else inf, optimum.imagined if optimum else 0, choice.reason,
+            not_finite, record)
 
     @property
     def _step_s(self) -> float:
@@ -139,48 +239,120 @@ class Planner:
         """How long one of the commands in a model step is held."""
         return self._step_s / self._bundle.manifest.frameskip
 
+    @property
+    def _commands(self) -> int:
+        """How many commands a plan has."""
+        return self._config.steps * self._bundle.manifest.frameskip
+
+    def _still(self, *count: int) -> Array:
+        """Return so many sequences of standing still, [..., T, A]."""
+        return np.zeros((*count, self._commands, len(self._scale)), np.float32)
+
     def _see(self, frame: Frame) -> None:
         if self._seen and frame.stamp_s <= self._seen[-1].stamp_s:
             # The clock went back, as when a bag is replayed again.
             self.forget()
         tokens = self._encode(frame.rgb, frame.sensed, 'camera picture')
-        self._seen.append(_Seen(frame.stamp_s, tokens))
+        self._seen.append(_Seen(frame.stamp_s, tokens, bool(tokens.isfinite().all())))
         span_s = self._bundle.manifest.predictor.window * self._step_s
         while self._seen[0].stamp_s < frame.stamp_s - span_s:
             self._seen.popleft()
 
-    def _search(
-        self, now_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
-    ) -> Optimum:
-        config, predictor = self._config, self._bundle.predictor
-        memory = remember(predictor, self._context(subset, sent))
-        frameskip = self._bundle.manifest.frameskip
-        nominal = torch.zeros(config.steps * frameskip, len(self._scale))
+    def _subset(self, goal: Tensor, count: int) -> Tensor:
+        """Choose so many tokens, [K], of those that are numbers here and at the goal."""
+        newest = self._seen[-1].tokens
+        sound = (newest.isfinite() & goal.isfinite()).all(-1).nonzero().squeeze(1)
+        difference = (newest[sound] - goal[sound]).square().mean(-1)
+        draw = SUBSETS[self._config.subset]
+        chosen: Tensor = sound[draw(difference, min(count, len(sound)), self._generator)]
+        return chosen
+
+    def _count_not_finite(self) -> int:
+        newest = self._seen[-1]
+        return 0 if newest.whole else int((~newest.tokens.isfinite()).sum())
+
+    def _room_ms(self, deadline_s: float, now_s: float) -> float:
+        return 1000 * (deadline_s - now_s) - self.latency.worst_ms(Cell(FINISH))
+
+    def _search(self, question: Question, choice: Choice, grants: Grants) -> Optimum:
+        def remembered() -> None:
+            began_s = grants.since_s
+            grants.settle()
+            self.latency.observe(
+                Cell(REMEMBER, len(question.subset)), 1000 * (grants.since_s - began_s))
+
+        optimum = search(self._bundle.predictor, self.method, question, choice.effort.iterations,
+                         grants, remembered)
+        grants.settle()
+        return optimum
+
+    def _question(
+        self, stamp_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
+        candidates: int, waited_s: float,
+    ) -> tuple[Question, int]:
+        """Gather what the search starts from, and count the numbers in it that were none."""
+        nominal, elites = self._still(), self._elites
         if self._plan is not None:
-            nominal = torch.from_numpy(self._plan.slid(now_s) / self._scale)
-        # Until this plan can be ready the robot goes on with what it is told now.
-        known = np.clip(self._latency_s / self._command_s - np.arange(frameskip), 0, 1)[:, None]
-        given, free = (torch.from_numpy(share).float() for share in (known, 1 - known))
-        committed = torch.from_numpy(sent.mean(now_s, now_s + self._latency_s) / self._scale)
+            shift = (stamp_s - self._plan.start_s) / self._plan.step_s
+            nominal, elites = self._plan.slid(stamp_s) / self._scale, slide(elites, shift)
+        tokens, actions = self._context(subset, sent)
+        committed, known = self._committed(stamp_s, sent, waited_s)
+        priors = torch.from_numpy(self._still(0))
+        if self._prior is not None:
+            priors = self._prior(tokens[-1], goal[subset])
+        parts = [torch.as_tensor(part, dtype=torch.float32) for part in (
+            actions, nominal, elites, priors, committed, sent.last() / self._scale)]
+        bad = sum(int((~part.isfinite()).sum()) for part in parts)
+        if bad:
+            parts = [part.nan_to_num(0.0, 0.0, 0.0) for part in parts]
+        actions, *others = parts
+        nominal_t, elites_t, priors_t, committed_t, last = others
+        seed = int(torch.randint(2**62, (), generator=self._generator))
+        return Question(
+            tokens, actions, goal[subset], subset, nominal_t, elites_t, priors_t, committed_t,
+            torch.from_numpy(known), last, candidates, seed), bad
 
-        def costs_of(candidates: Tensor) -> Tensor:
-            commands = candidates.clone()
-            commands[:, :frameskip] = given * committed + free * candidates[:, :frameskip]
-            actions = commands.reshape(len(commands), config.steps, -1)
-            return imagine(predictor, memory, goal[subset], actions, self._weights)
+    def _committed(
+        self, stamp_s: float, sent: CommandHistory, waited_s: float,
+    ) -> tuple[Array, Array]:
+        """
+        Return what the robot is told until the plan can be ready, and for what share of each step.
 
-        return optimise(nominal, costs_of, config.candidates, config.iterations, self._spread,
-                        config.temperature, self._generator)
+        That time counts from the frame: it has waited, and the cycle takes as long as they do.
+        """
+        steps, command_s = np.arange(self._commands), self._command_s
+        ready = (waited_s + self._cycle_s) / command_s
+        known = np.clip(ready - steps, 0, 1).astype(np.float32)[:, None]
+        committed = self._still()
+        for step in range(min(self._commands, ceil(ready))):
+            start_s = stamp_s + step * command_s
+            end_s = stamp_s + min(step + 1, ready) * command_s
+            if end_s > start_s:
+                committed[step] = sent.mean(start_s, end_s) / self._scale
+        return committed, known
 
-    def _context(self, subset: Tensor, sent: CommandHistory) -> Context:
-        """Collect the frames that lie whole model steps before the newest, as far as seen."""
+    def _take(self, optimum: Optimum | None, stamp_s: float) -> None:
+        """Keep what was found as the plan; if nothing was, the last plan goes on."""
+        if optimum is not None and optimum.cost < inf and optimum.actions.isfinite().all():
+            actions = optimum.actions.numpy() * self._scale
+            self._plan = Plan(stamp_s, stamp_s, self._command_s, actions)
+            self._elites = optimum.elites.numpy()
+        elif self._plan is None:
+            self._plan = Plan(stamp_s, stamp_s, self._command_s, self._still())
+
+    def _context(self, subset: Tensor, sent: CommandHistory) -> tuple[Tensor, Tensor]:
+        """
+        Collect the frames that lie whole model steps before the newest, as far as seen.
+
+        tokens: [H, K, D]; actions: [H - 1, F * A].
+        """
         manifest = self._bundle.manifest
         chosen = [self._seen[-1]]
         actions: list[Tensor] = []
         for back in range(1, manifest.predictor.window):
             wanted_s = self._seen[-1].stamp_s - back * self._step_s
             nearest = min(self._seen, key=lambda seen: abs(seen.stamp_s - wanted_s))
-            if abs(nearest.stamp_s - wanted_s) > self._step_s / 4:
+            if abs(nearest.stamp_s - wanted_s) > self._step_s / 4 or not nearest.whole:
                 break
             between_s = chosen[0].stamp_s - nearest.stamp_s
             means = sent.means(nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip)
@@ -188,9 +360,9 @@ class Planner:
             means *= between_s / self._step_s
             actions.insert(0, torch.from_numpy(means / self._scale).flatten())
             chosen.insert(0, nearest)
-        return Context(
-            torch.stack([seen.tokens[subset] for seen in chosen]),
-            torch.stack(actions) if actions else torch.zeros(0, manifest.predictor.action_size))
+        return (torch.stack([seen.tokens[subset] for seen in chosen]),
+                torch.stack(actions) if actions
+                else torch.zeros(0, manifest.predictor.action_size))
 
     def _encode(
         self, picture: Picture, sensed: NDArray[np.float32] | None, what: str,
@@ -200,12 +372,54 @@ class Planner:
             picture[None], None if sensed is None else sensed[None], what)[0]
 
     def _warm_up(self) -> None:
+        """Run everything once before it counts, and each size whose cost is not known."""
         width, height = self._bundle.manifest.picture_size
         blank = np.zeros((height, width, 3), np.uint8)
         sensed = np.zeros(len(self._bundle.manifest.senses), np.float32)
+        sent = CommandHistory(len(self._scale), 1.0)
         self.set_goal(blank, sensed)
-        for cycle in range(3):
-            self.plan(Frame(cycle * self._step_s, blank, sensed),
-                      CommandHistory(len(self._scale), 1.0))
+        for cycle in range(TRIALS):
+            self.plan(Frame(cycle * self._step_s, blank, sensed), sent)
+        self._try_sizes(sent)
         self._goal = None
         self.forget()
+        # What was tried, and so drawn, differs from machine to machine; plans shall not.
+        self._generator.manual_seed(self._config.seed)
+
+    @torch.inference_mode()
+    def _try_sizes(self, sent: CommandHistory) -> None:
+        assert self._goal is not None
+        tokens_tried: dict[int, set[int]] = {}
+        for tokens, candidates in self._controller.sizes:
+            tokens_tried.setdefault(tokens, set()).update(chunks_of(candidates))
+        for tokens, counts in tokens_tried.items():
+            subset = self._subset(self._goal, tokens)
+            for count in sorted(counts):
+                if self.latency.knows(Cell(IMAGINE, tokens, count)):
+                    continue
+                for _ in range(TRIALS):
+                    question, _ = self._question(
+                        self._seen[-1].stamp_s, self._goal, subset, sent, count, 0.0)
+                    grants = Grants(self._stopwatch, self.latency, tokens, inf)
+                    self._search(question, Choice(Effort(tokens, count, 1), ''), grants)
+
+
+def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:
+    """Return how a planner with this configuration searches."""
+    manifest, scale = bundle.manifest, np.array(bundle.manifest.actions.high, np.float32)
+    regions = None
+    if config.region_mask:
+        regions = region_weights(Path(config.region_mask), manifest.encoder.grid)
+    weights = step_weights(config.steps, config.growth).tolist()
+    distance = GoalDistance(bundle.predictor, tuple(weights), regions)
+    added = added_objectives(config.objectives)
+    low, high, acceleration = (
+        torch.from_numpy(np.array(values, np.float32) / scale)
+        for values in (manifest.actions.low, manifest.actions.high, manifest.actions.acceleration))
+    return Method(
+        Sum([(1.0, distance), *added]) if added else distance,
+        Spread(config.knots, config.bold_share), low, high,
+        acceleration * (manifest.step_s / manifest.frameskip), manifest.frameskip,
+        Refinement(config.sigma, min(config.sigma, config.least_sigma),
+                   config.effective_samples, config.elites),
+        config.optimiser, config.effort_cost, config.change_cost, engine)

@@ -10,6 +10,7 @@ commands reads `current` at any time and never waits.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+import gc
 from threading import Condition, Thread
 import time
 
@@ -33,7 +34,7 @@ class Finished:
     """
     A cycle with its times: total_ms from trigger to usable plan, on the steady clock.
 
-    arrived_s: when the frame arrived, on the steady clock.
+    arrived_s: when the frame that the plan came from arrived, on the steady clock.
     """
 
     cycle: Cycle
@@ -54,6 +55,7 @@ class _Mail:
     goal_number: int
     frame: Frame | None
     arrived_s: float
+    age_s: float
     generation: int
     forget: bool
 
@@ -63,14 +65,15 @@ class PlannerThread:
     Makes a planner and runs it, all in one thread: some engines insist on that.
 
     Callbacks are called in this thread: on_cycle after each finished cycle, on_problem with what a
-    goal or a cycle raised.
+    goal or a cycle raised. timeless: whether it plans as if no time passed, and so none was short.
     """
 
     def __init__(
         self, make: Callable[[], Planner], sent: CommandHistory,
         on_cycle: Callable[[Finished], None], on_problem: Callable[[Matter, Exception], None],
+        timeless: bool = False,
     ) -> None:
-        self._make, self._sent = make, sent
+        self._make, self._sent, self._timeless = make, sent, timeless
         self._on_cycle, self._on_problem = on_cycle, on_problem
         self._change = Condition()
         self._failure: BaseException | None = None
@@ -78,7 +81,7 @@ class PlannerThread:
         self._goal: _Goal | None = None
         self._goal_number = 0
         self._frame: Frame | None = None
-        self._arrived_s = 0.0
+        self._arrived_s = self._age_s = 0.0
         # Counts goals and rests: a cycle that began before the last one does not count.
         self._generation = 0
         self._current: Finished | None = None
@@ -119,10 +122,14 @@ class PlannerThread:
         with self._change:
             self._replace_goal(None)
 
-    def offer(self, frame: Frame, arrived_s: float) -> None:
-        """Offer a frame to plan from; it replaces one that still waits."""
+    def offer(self, frame: Frame, arrived_s: float, age_s: float = 0.0) -> None:
+        """
+        Offer a frame to plan from; it replaces one that still waits.
+
+        arrived_s: when it came, on the steady clock; age_s: how long before that it was taken.
+        """
         with self._change:
-            self._frame, self._arrived_s = frame, arrived_s
+            self._frame, self._arrived_s, self._age_s = frame, arrived_s, age_s
             self._change.notify_all()
 
     def rest(self) -> None:
@@ -151,6 +158,9 @@ class PlannerThread:
             with self._change:
                 self._made = True
                 self._change.notify_all()
+        # What is there now stays: a collection in mid-cycle need not look at it again.
+        gc.collect()
+        gc.freeze()
         newest_s = float('-inf')
         while (mail := self._next_mail()) is not None:
             if mail.goal is not None:
@@ -160,7 +170,7 @@ class PlannerThread:
                 if mail.forget or mail.frame.stamp_s < newest_s:
                     planner.forget()
                 newest_s = mail.frame.stamp_s
-                self._take_frame(planner, mail.frame, mail.arrived_s, mail.generation)
+                self._take_frame(planner, mail.frame, mail)
 
     def _next_mail(self) -> _Mail | None:
         with self._change:
@@ -170,8 +180,8 @@ class PlannerThread:
             if self._closing:
                 return None
             mail = _Mail(
-                self._goal, self._goal_number, self._frame, self._arrived_s, self._generation,
-                self._forget)
+                self._goal, self._goal_number, self._frame, self._arrived_s, self._age_s,
+                self._generation, self._forget)
             if self._goal is not None:
                 # Its frame waits for the goal.
                 self._goal = None
@@ -189,17 +199,24 @@ class PlannerThread:
             # A newer goal, or the wish to have none, may have come meanwhile.
             self._has_goal = number == self._goal_number
 
-    def _take_frame(
-        self, planner: Planner, frame: Frame, arrived_s: float, generation: int,
-    ) -> None:
-        began_s = time.perf_counter()
+    def _take_frame(self, planner: Planner, frame: Frame, mail: _Mail) -> None:
+        began_s = time.monotonic()
         try:
-            cycle = planner.plan(frame, self._sent)
-            finished = Finished(
-                cycle, frame, arrived_s, (time.perf_counter() - began_s) * 1000)
+            if self._timeless:
+                cycle = planner.plan(frame, self._sent)
+            else:
+                cycle = planner.plan(
+                    frame, self._sent, began_s + planner.budget_s,
+                    max(0.0, mail.age_s + began_s - mail.arrived_s))
+            total_ms = 1000 * (time.monotonic() - began_s)
             with self._change:
-                if generation != self._generation:
+                if mail.generation != self._generation:
                     return
+                last, arrived_s = self._current, mail.arrived_s
+                if last is not None and last.cycle.plan is cycle.plan:
+                    # The last plan goes on: it is no younger for that.
+                    arrived_s = last.arrived_s
+                finished = Finished(cycle, frame, arrived_s, total_ms)
                 self._current = finished
             self._on_cycle(finished)
         except Exception as problem:

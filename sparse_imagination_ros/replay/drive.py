@@ -10,7 +10,8 @@ Reading the bag costs no time of the planner.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from math import inf
+from time import monotonic, perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -35,8 +36,10 @@ class Thinker(Protocol):
     def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
         """Take a new goal and forget all that was."""
 
-    def plan(self, frame: Frame, sent: 'Known') -> Cycle:
-        """Run one cycle."""
+    def plan(
+        self, frame: Frame, sent: 'Known', deadline_s: float = inf, waited_s: float = 0.0,
+    ) -> Cycle:
+        """Run one cycle; deadline_s: on the steady clock."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +71,12 @@ class Known(CommandHistory):
             self.add(float(at_s), value)
 
 
-class Ticking:
-    """
-    A stopwatch that counts how often it was read: the planner's own time, without a clock.
-
-    A plan depends on how long planning took; by this one it never does.
-    """
-
-    TICK_S = 1e-4
-
-    def __init__(self) -> None:
-        self._ticks = 0
-
-    def __call__(self) -> float:
-        """Return the time, in seconds."""
-        self._ticks += 1
-        return self._ticks * self.TICK_S
-
-
 def replay_chapter(
     tape: Tape, bag: Bag, chapter: Sequence[Leg], planner: Thinker, manifest: Manifest,
-    config: ReplayConfig, offline: bool,
+    config: ReplayConfig, budget_s: float | None,
 ) -> Iterator[Step]:
-    """Plan through one chapter."""
+    """Plan through one chapter; budget_s: what a cycle may take, or None without a clock."""
+    offline = budget_s is None
     scale = np.array(manifest.actions.high, np.float32)
     sent = _Obeyed(tape, scale, config.command_hold_s)
     film = _Film(tape, bag, manifest, config, _first(chapter), _last(chapter))
@@ -118,8 +104,13 @@ def replay_chapter(
             history = sent.until(now_s)
             picture = film.picture(index)
             stamp_s = float(tape.times[index])
-            cycle = planner.plan(Frame(stamp_s, picture, tape.sensed[index]), history)
-            ready_s = now_s if offline else now_s + config.rate * cycle.total_ms / 1000
+            frame = Frame(stamp_s, picture, tape.sensed[index])
+            if budget_s is None:
+                cycle, ready_s = planner.plan(frame, history), now_s
+            else:
+                cycle = planner.plan(
+                    frame, history, monotonic() + budget_s, max(0.0, now_s - stamp_s))
+                ready_s = now_s + config.rate * cycle.total_ms / 1000
             free_s = ready_s
             yield Step(index, leg.goal, stamp_s, now_s, ready_s, film.decode_ms[index], dropped,
                        cycle)

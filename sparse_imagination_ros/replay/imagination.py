@@ -15,9 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from sparse_imagination_ros.imagination.reference import Context, imagine, remember
-from sparse_imagination_ros.planning.objective import step_weights
-from sparse_imagination_ros.planning.planner import PlannerConfig
-from sparse_imagination_ros.planning.proposals import propose, Spread
+from sparse_imagination_ros.planning.planner import method_of, PlannerConfig
+from sparse_imagination_ros.planning.proposals import Bounds, Proposals
 from sparse_imagination_ros.replay.segments import evenly, Segments
 from sparse_imagination_ros.replay.tape import Tape
 from sparse_imagination_ros.tokens.subsets import SUBSETS
@@ -160,15 +159,21 @@ def rank_of(
     row, actions = segments.pictures[number], torch.from_numpy(segments.actions[number])
     real = some_tokens(tape, row[None], subset[None])[0]
     before = segments.context - 1
-    recorded, skip = actions[before:], bundle.manifest.frameskip
-    still = torch.zeros(len(recorded) * skip, len(bundle.manifest.actions.names))
-    generator = Generator().manual_seed(planning.seed + number)
-    spread = Spread(planning.sigma, planning.knots, planning.bold_share)
-    drawn = propose(still, planning.candidates, spread, generator)
+    recorded, size = actions[before:], len(bundle.manifest.actions.names)
+    still = torch.zeros(1, recorded.numel() // size, size)
+    # It was told this last, or nothing.
+    last = torch.cat([still[0, :1], actions[:before].reshape(-1, size)])[-1]
+    method = method_of(bundle, planning)
+    draw = Proposals(
+        (planning.candidates, *still.shape[1:]), method.spread,
+        Bounds(method.low, method.high, method.rate, last),
+        Generator().manual_seed(planning.seed + number))
+    drawn = draw(still[0], planning.sigma, still[:0])
     candidates = torch.cat([recorded[None], drawn.reshape(len(drawn), *recorded.shape)])
     memory = remember(bundle.predictor, Context(real[:segments.context], actions[:before]))
-    weights = step_weights(len(recorded), planning.growth)
-    costs = imagine(bundle.predictor, memory, real[-1], candidates, weights)
+    costs = imagine(
+        bundle.predictor, memory, real[-1], torch.from_numpy(subset), candidates,
+        method.objective)
     return float((costs[1:] < costs[0]).double().mean())
 
 

@@ -14,13 +14,13 @@ import hashlib
 from io import BytesIO
 import json
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 from sparse_imagination_ros.bags.reading import open_bag
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.evaluation.versions import versions
+from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.replay.agreement import compare
 from sparse_imagination_ros.replay.comparison import Difference
@@ -28,7 +28,6 @@ from sparse_imagination_ros.replay.drive import (
     recorded_sequence,
     replay_chapter,
     Step,
-    Ticking,
 )
 from sparse_imagination_ros.replay.gallery import gallery
 from sparse_imagination_ros.replay.imagination import imagine_segments, Imagined
@@ -195,13 +194,16 @@ class Replayer:
         progress: Callable[[float], None],
     ) -> list[Row]:
         order, manifest = self._order, self._bundle.manifest
-        stopwatch = Ticking() if order.offline else perf_counter
-        planner = Planner(self._bundle, planning, stopwatch)
+        if order.offline:
+            planner, budget_s = charged(self._bundle, planning, 0.0), None
+        else:
+            planner = Planner(self._bundle, planning)
+            budget_s = planner.budget_s
         rows = []
         total = sum(len(leg.pictures) for leg in chapter)
         with open_bag(tape.path, forgiving=True) as bag:
             for step in replay_chapter(
-                    tape, bag, chapter, planner, manifest, order.config, order.offline):
+                    tape, bag, chapter, planner, manifest, order.config, budget_s):
                 rows.append(self._row(tape, step))
                 progress(min(1.0, (sum(1 + row.dropped for row in rows)) / total))
         return rows
@@ -209,8 +211,10 @@ class Replayer:
     def _row(self, tape: Tape, step: Step) -> Row:
         manifest, cycle = self._bundle.manifest, step.cycle
         scale = np.array(manifest.actions.high, np.float32)
+        # A plan that goes on, since no time was left for another, began before its picture.
+        actions = cycle.plan.slid(step.stamp_s)
         likeness = compare(
-            cycle.plan.actions / scale,
+            actions / scale,
             recorded_sequence(tape, step, manifest, self._order.config.command_hold_s))
         return Row(
             picture=step.picture, goal=step.goal, time_s=step.stamp_s - tape.origin_s,
@@ -218,12 +222,13 @@ class Replayer:
             encode_ms=cycle.encode_ms, imagine_ms=cycle.imagine_ms, total_ms=cycle.total_ms,
             age_ms=1000 * (step.ready_s - step.stamp_s), dropped=step.dropped,
             tokens=cycle.tokens, candidates=cycle.candidates, iterations=cycle.iterations,
+            imagined=cycle.imagined, reason=cycle.reason, not_finite=cycle.not_finite,
             cost=cycle.cost, planned=tuple(likeness.planned.tolist()),
             recorded=tuple(likeness.recorded.tolist()),
             direction=None if np.isnan(likeness.direction) else likeness.direction,
             magnitude=likeness.magnitude, sequence=likeness.sequence,
             sequence_still=likeness.sequence_still, subset=tuple(cycle.subset.tolist()),
-            plan=tuple(map(tuple, cycle.plan.actions.tolist())))
+            plan=tuple(map(tuple, actions.tolist())))
 
     def _folder(
         self, part: str, bag: Path, planning: PlannerConfig | None = None,

@@ -47,6 +47,9 @@ class Row:
     tokens: int
     candidates: int
     iterations: int
+    imagined: int
+    reason: str
+    not_finite: int
     cost: float
     planned: tuple[float, ...]
     recorded: tuple[float, ...]

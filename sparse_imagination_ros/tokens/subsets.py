@@ -33,7 +33,8 @@ def latin_subset(total: int, count: int, generator: Generator) -> Tensor:
         drawn: Tensor = ((row + within) * side / count).long().clamp(max=side - 1)
         return drawn
 
-    return _distinct(axis() * side + axis(), total, generator)
+    # Where tokens are missing the last row may not be whole.
+    return _distinct((axis() * side + axis()).clamp(max=total - 1), total, generator)
 
 
 def fixed_subset(total: int, count: int, generator: Generator) -> Tensor:

@@ -9,8 +9,9 @@ really happens then, which no explorer knows to record.
 
 import numpy as np
 
+from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S, Plan
-from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+from sparse_imagination_ros.planning.planner import PlannerConfig
 from sparse_imagination_ros.sim.robots import Vector
 from sparse_imagination_ros.sim.world import World
 from sparse_imagination_ros.tokens.frames import Frame
@@ -33,9 +34,8 @@ class PlannerDriver:
         self._world, self._step_s = world, bundle.manifest.step_s
         self._rng = np.random.default_rng(seed)
         # A world that waits for its plans, and a recording that is the same each time.
-        self._planner = Planner(
-            bundle, PlannerConfig(tokens=TOKENS, growth=GROWTH, seed=seed % 2**31),
-            stopwatch=lambda: 0.0)
+        self._planner = charged(
+            bundle, PlannerConfig(tokens=TOKENS, growth=GROWTH, seed=seed % 2**31), 0.0)
         self._sent = CommandHistory(len(world.robot.limit), HISTORY_S)
         self._limit = np.array(world.robot.limit)
         self._steps_left = 0

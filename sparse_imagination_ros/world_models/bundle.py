@@ -80,7 +80,7 @@ class Bundle:
         """
         # A bundle lies below the engines that run it; only this convenience looks up to them.
         from sparse_imagination_ros.imagination.reference import Context, imagine, remember
-        from sparse_imagination_ros.planning.objective import step_weights
+        from sparse_imagination_ros.planning.objective import GoalDistance, step_weights
         everything = torch.arange(self.manifest.total_tokens)
         if subset is None:
             subset = everything
@@ -89,9 +89,10 @@ class Bundle:
                 f'`subset` holds {len(subset)} positions; bundle `{self.manifest.name}` has a '
                 f'dense predictor, which needs all {len(everything)} in their order')
         some = Context(context.tokens[:, subset], context.actions)
-        weights = step_weights(candidates.shape[1], growth)
+        weights = step_weights(candidates.shape[1], growth).tolist()
         return imagine(
-            self.predictor, remember(self.predictor, some), goal[subset], candidates, weights)
+            self.predictor, remember(self.predictor, some), goal[subset], subset, candidates,
+            GoalDistance(self.predictor, tuple(weights)))
 
     def _sensed(self, sensed: NDArray[np.float32] | None, count: int, what: str) -> Tensor:
         names = self.manifest.senses

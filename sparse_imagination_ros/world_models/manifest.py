@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,20 @@ class Actions:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """What was measured of a bundle: the success, as a share, of so many tokens; fewest first."""
+
+    tokens: tuple[int, ...]
+    success: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """
     What a bundle says of itself.
 
     picture_size: width and height of the camera's pictures; frameskip: commands in a model step;
-    senses: what the predictor must be told with each picture, by name.
+    senses: what the predictor must be told with each picture, by name; quality: what was measured.
     """
 
     name: str
@@ -53,6 +62,7 @@ class Manifest:
     decoder: DecoderShape | None
     frameskip: int = 1
     senses: tuple[str, ...] = ()
+    quality: Quality | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -99,8 +109,10 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
             'actions': Actions, 'encoder': EncoderShape, 'predictor': FAMILIES[family]}
         for name, kind in parts.items():
             values[name] = build(kind, values[name], f'{path}: {name}')
-        if values.get('decoder') is not None:
-            values['decoder'] = build(DecoderShape, values['decoder'], f'{path}: decoder')
+        optional: dict[str, type] = {'decoder': DecoderShape, 'quality': Quality}
+        for name, kind in optional.items():
+            if values.get(name) is not None:
+                values[name] = build(kind, values[name], f'{path}: {name}')
         manifest = build(Manifest, values, str(path))
     except ConfigError as error:
         raise BundleError(str(error)) from error
@@ -118,6 +130,8 @@ def check_fit(manifest: Manifest, where: str) -> None:
     sizes = {len(actions.names), len(actions.low), len(actions.high), len(actions.acceleration)}
     if len(sizes) > 1:
         raise BundleError(f'{where}: action names, limits and accelerations differ in length')
+    if manifest.quality is not None:
+        _check_quality(manifest.quality, manifest.total_tokens, where)
     if predictor.action_size != len(actions.names) * manifest.frameskip:
         raise BundleError(
             f'{where}: the predictor takes {predictor.action_size} numbers in a model step, not '
@@ -146,6 +160,17 @@ def check_fit(manifest: Manifest, where: str) -> None:
         raise BundleError(f'{where}: a standard deviation is not above 0')
     if not all(map(isfinite, (*predictor.action_mean, *predictor.proprio_mean))):
         raise BundleError(f'{where}: a mean is not a number')
+
+
+def _check_quality(quality: Quality, total_tokens: int, where: str) -> None:
+    counts, shares = quality.tokens, quality.success
+    rising = all(fewer < more for fewer, more in pairwise(counts))
+    if not counts or len(counts) != len(shares) or not rising:
+        raise BundleError(f'{where}: quality needs a success for each of some rising token counts')
+    if counts[0] < 1 or counts[-1] > total_tokens or not all(0 <= share <= 1 for share in shares):
+        raise BundleError(
+            f'{where}: quality is of {counts} tokens and {shares}; allowed are 1 to '
+            f'{total_tokens} tokens and shares from 0 to 1')
 
 
 def _plain(values: Any) -> Any:

@@ -17,6 +17,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from sparse_imagination_ros.errors import CheckpointError
+from sparse_imagination_ros.world_models.predictor import mean_over_tokens
 from sparse_imagination_ros.world_models.unpickling import (
     children_of,
     read_pickled_modules,
@@ -130,14 +131,14 @@ class OfficialPredictor(nn.Module):
         """Return the cache before the first frame."""
         return []
 
-    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
+    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
         """
-        Return how far frames are from the goal, [B], by the cost of the releases.
+        Return how far frames are from the goal, [B], by the cost of the releases; counts: [K].
 
         Proprioception is read from the first token: each carries one.
         """
         difference = (tokens - goal).square()
-        visual = difference[..., :self.shape.token_width].mean((-1, -2))
+        visual = mean_over_tokens(difference[..., :self.shape.token_width].mean(-1), counts)
         proprio = difference[:, 0, self.shape.token_width:].mean(-1)
         return visual + self.shape.proprio_weight * proprio
 

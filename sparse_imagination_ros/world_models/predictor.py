@@ -27,5 +27,18 @@ class Predictor(Protocol):
     def empty_cache(self) -> Cache:
         """Return the cache before the first frame."""
 
-    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
-        """Return how far frames [B, K, D] are from the goal [K, D], [B]."""
+    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
+        """
+        Return how far frames [B, K, D] are from the goal [K, D], [B].
+
+        counts: [K], how much each token counts; all the same if it is None.
+        """
+
+
+def mean_over_tokens(values: Tensor, counts: Tensor | None) -> Tensor:
+    """Return the mean [B] of values [B, K] of tokens, of which each counts so much, [K]."""
+    if counts is None:
+        return values.mean(-1)
+    # If none of them counts, all do.
+    shares = (counts + 1e-12) / (counts + 1e-12).sum()
+    return values @ shares

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import nn, Tensor
 
 from sparse_imagination_ros.world_models.attention import FrameAttention, KeysValues
+from sparse_imagination_ros.world_models.predictor import mean_over_tokens
 
 # The past frames of a rollout: per block, the keys and values of up to `window - 1` frames.
 Cache = list[list[KeysValues]]
@@ -110,6 +111,6 @@ class SparsePredictor(nn.Module):
         del sensed
         return tokens
 
-    def distance(self, tokens: Tensor, goal: Tensor) -> Tensor:
-        """Return how far frames [B, K, D] are from the goal [K, D], [B]."""
-        return (tokens - goal).square().mean((-1, -2))
+    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
+        """Return how far frames [B, K, D] are from the goal [K, D], [B]; counts: [K]."""
+        return mean_over_tokens((tokens - goal).square().mean(-1), counts)

@@ -1,0 +1,226 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a cycle may spend, so that its plan is ready in time and as good as that allows.
+
+Twice: before the search the controller chooses how many tokens and candidates to imagine; during
+it `Grants` decides before each chunk whether it still fits. How long things take is learned in
+`latency.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import inf, log2, sqrt
+
+from sparse_imagination_ros.planning.latency import Cell, LatencyModel
+from sparse_imagination_ros.world_models.manifest import Quality
+
+ENCODE, REMEMBER, IMAGINE, FINISH = 'encode', 'remember', 'imagine', 'finish'
+
+# Candidates of the smallest chunk; larger ones have twice as many, and so on.
+SMALLEST_CHUNK = 4
+# The controller goes no lower.
+FEWEST_CANDIDATES = 16
+# The share of the time that a new choice is made for, and one that would replace a choice that
+# still does: what lies between them keeps it from going back and forth.
+SHARE, SHARE_TO_CHANGE = 0.9, 0.8
+# A choice is replaced by one that is so much better in so many cycles on end.
+GAIN, CALM_CYCLES = 1.01, 3
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a cycle spends."""
+
+    tokens: int
+    candidates: int
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the controller chose, and why."""
+
+    effort: Effort
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Option:
+    """Tokens and candidates, how many iterations fit, and the quality to expect."""
+
+    tokens: int
+    candidates: int
+    iterations: float
+    quality: float
+
+
+class Controller:
+    """
+    Chooses the tokens and candidates of each cycle by the quality to expect in the time there is.
+
+    It goes down at once when not even one iteration fits, and otherwise changes its choice only
+    when another one was better for several cycles. Iterations are what fits.
+    """
+
+    def __init__(
+        self, most: Effort, fewest_tokens: int, total_tokens: int, quality: Quality | None = None,
+    ) -> None:
+        self._most, self._total, self._quality = most, total_tokens, quality
+        self._sizes = tuple(product(
+            halvings(most.tokens, min(fewest_tokens, most.tokens)),
+            halvings(most.candidates, min(FEWEST_CANDIDATES, most.candidates))))
+        self._current: tuple[int, int] | None = None
+        self._calm = 0
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """All pairs of tokens and candidates that it may choose, the most first."""
+        return self._sizes
+
+    def choose(self, latency: LatencyModel, room_ms: float) -> Choice:
+        """Choose for a search that must end within so many milliseconds."""
+        if room_ms == inf:
+            return Choice(self._most, 'no deadline: all that is allowed')
+        aimed = self._best(latency, SHARE * room_ms)
+        if self._current is None:
+            return self._change(aimed, 'the first cycle', room_ms)
+        current = self._option(*self._current, latency, room_ms)
+        if current.iterations < 1 and (aimed.tokens, aimed.candidates) != self._current:
+            slower = f'not one iteration with {_size(self._current)} fits any more'
+            return self._change(aimed, slower, room_ms)
+        better = self._best(latency, SHARE_TO_CHANGE * room_ms)
+        if better.quality <= GAIN * self._option(*self._current, latency, SHARE * room_ms).quality:
+            self._calm = 0
+            why = 'all that is allowed fits' if self._is_most(current) else (
+                'nothing better fits')
+            return self._choice(current, why, room_ms)
+        self._calm += 1
+        wish = _size((better.tokens, better.candidates))
+        if self._calm < CALM_CYCLES:
+            return self._choice(
+                current, f'{wish} would be better for {self._calm} of {CALM_CYCLES} cycles',
+                room_ms)
+        return self._change(better, f'{wish} are better', room_ms)
+
+    def affordable(self, latency: LatencyModel, room_ms: float) -> Effort:
+        """Return the best effort that fits, whatever was chosen before."""
+        best = self._best(latency, SHARE * room_ms)
+        return Effort(best.tokens, best.candidates, max(1, int(best.iterations)))
+
+    def _change(self, option: _Option, reason: str, room_ms: float) -> Choice:
+        self._current, self._calm = (option.tokens, option.candidates), 0
+        return self._choice(option, reason, room_ms)
+
+    def _choice(self, option: _Option, reason: str, room_ms: float) -> Choice:
+        effort = Effort(option.tokens, option.candidates, self._most.iterations)
+        return Choice(effort, f'{reason}; {option.iterations:.1f} iterations in {room_ms:.0f} ms')
+
+    def _is_most(self, option: _Option) -> bool:
+        return Effort(option.tokens, option.candidates, int(option.iterations)) == self._most
+
+    def _best(self, latency: LatencyModel, room_ms: float) -> _Option:
+        """Return the best that fits; the least of all if nothing does."""
+        options = [self._option(*size, latency, room_ms) for size in self._sizes]
+        best = max(options, key=lambda option: option.quality)
+        return best if best.quality > 0 else options[-1]
+
+    def _option(
+        self, tokens: int, candidates: int, latency: LatencyModel, room_ms: float,
+    ) -> _Option:
+        left_ms = room_ms - latency.typical_ms(Cell(REMEMBER, tokens))
+        each_ms = latency.typical_ms(Cell(IMAGINE, tokens, candidates))
+        fit = left_ms / each_ms if each_ms > 0 else inf
+        iterations = min(fit, float(self._most.iterations))
+        quality = 0.0
+        if iterations >= 1:
+            quality = success_of(tokens, self._total, self._quality) * search_quality(
+                candidates, iterations)
+        return _Option(tokens, candidates, iterations, quality)
+
+
+def success_of(tokens: int, total: int, quality: Quality | None) -> float:
+    """
+    Return the success to expect of so many tokens.
+
+    It is interpolated over the logarithm of the count, and more tokens are never taken for worse.
+    What was not measured is taken to rise with the tenth root of the share of all tokens.
+    """
+    if quality is None:
+        return float((tokens / total) ** 0.1)
+    points: list[tuple[float, float]] = []
+    for count, success in zip(quality.tokens, quality.success, strict=True):
+        points.append((log2(count), max(success, points[-1][1] if points else 0.0)))
+    at = log2(tokens)
+    for (left, low), (right, high) in pairwise(points):
+        if left <= at <= right:
+            return low + (high - low) * (at - left) / (right - left)
+    return points[0][1] if at < points[0][0] else points[-1][1]
+
+
+def search_quality(candidates: int, iterations: float) -> float:
+    """Return what a search is taken to reach of what is possible; more pays less and less."""
+    return (1 - 1 / sqrt(candidates)) * (1 - 0.1 / iterations)
+
+
+class Grants:
+    """
+    Grants chunks of candidates until the deadline, and learns how long each took.
+
+    A chunk is granted only if it is hardly ever too slow for what is left: large ones while there
+    is much time, small ones near the end, so that as little as possible is left unused.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], latency: LatencyModel, tokens: int, deadline_s: float,
+    ) -> None:
+        self._clock, self._latency, self._tokens = clock, latency, tokens
+        self._deadline_s = deadline_s
+        self._granted, self._since_s = 0, clock()
+
+    @property
+    def since_s(self) -> float:
+        """When it was asked last."""
+        return self._since_s
+
+    def __call__(self, left: int) -> int:
+        """Return how many of so many candidates may be imagined next."""
+        self.settle()
+        self._granted = left if self._deadline_s == inf else self._most(left)
+        return self._granted
+
+    def settle(self) -> None:
+        """Note how long the last chunk took."""
+        now_s = self._clock()
+        if self._granted:
+            self._latency.observe(
+                Cell(IMAGINE, self._tokens, self._granted), 1000 * (now_s - self._since_s))
+        self._granted, self._since_s = 0, now_s
+
+    def _most(self, left: int) -> int:
+        room_ms = 1000 * (self._deadline_s - self._since_s) - self._latency.worst_ms(Cell(FINISH))
+        for count in chunks_of(left):
+            if self._latency.worst_ms(Cell(IMAGINE, self._tokens, count)) <= room_ms:
+                return count
+        return 0
+
+
+def chunks_of(left: int) -> list[int]:
+    """Return the sizes that the next chunk of so many candidates may have, the largest first."""
+    if left <= SMALLEST_CHUNK:
+        return [left]
+    largest = SMALLEST_CHUNK * 2 ** int(log2(left / SMALLEST_CHUNK))
+    return halvings(largest, SMALLEST_CHUNK)
+
+
+def halvings(most: int, fewest: int) -> list[int]:
+    """Return a number, its half and so on, none of them below `fewest`."""
+    sizes = [most]
+    while sizes[-1] // 2 >= fewest:
+        sizes.append(sizes[-1] // 2)
+    return sizes
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f'{size[0]} tokens x {size[1]} candidates'

@@ -1,0 +1,183 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How long the stages of a cycle take on this machine, learned from those that were measured.
+
+What to do about it is decided in `budget.py`. There is no clock here.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import hashlib
+import json
+from math import exp, inf, log
+import os
+from pathlib import Path
+import platform
+from statistics import median
+
+import torch
+
+# The pace is the median of so many stages: a step in load is followed within half of them, and
+# fewer spikes than that do not move it.
+PACE_WINDOW = 9
+# How fast what is known of a cell moves toward what is measured, at the pace of the moment; what
+# is farther from it than so many times is a spike or a step of the load, and no news of the cell.
+CELL_RATE, CELL_REACH = 0.02, 1.5
+# One cycle in a hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
+TAIL_QUANTILE, TAIL_STEP = 0.99, 0.25
+FIRST_TAIL = 2.5
+# What is expected after a cycle in which nothing fitted.
+BOLDER = 0.8
+# What was kept is not believed beyond this.
+LONGEST_TAIL = 20.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A stage of a cycle with its size: tokens, and how many candidates at once."""
+
+    stage: str
+    tokens: int = 0
+    candidates: int = 0
+
+
+@dataclass
+class _Stage:
+    """How a stage does at the moment: its pace, its tail, and the worst of this cycle."""
+
+    tail: float = FIRST_TAIL
+    pace: float = 1.0
+    worst: float = 0.0
+    ratios: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_WINDOW))
+
+
+class LatencyModel:
+    """
+    Milliseconds of each cell: what is typical, and what is seldom exceeded.
+
+    Every cell has a cost of its own, which hardly changes, and each stage has a pace that its
+    cells share, which follows load and throttling at once, also for sizes not used now.
+    """
+
+    def __init__(
+        self, costs_ms: Mapping[Cell, float] | None = None,
+        tails: Mapping[str, float] | None = None,
+    ) -> None:
+        self._costs_ms = dict(costs_ms or {})
+        self._stages: defaultdict[str, _Stage] = defaultdict(_Stage)
+        for stage, tail in (tails or {}).items():
+            self._stages[stage].tail = tail
+
+    @property
+    def costs_ms(self) -> Mapping[Cell, float]:
+        """What is known of each cell, at the pace of the moment."""
+        return {cell: self.typical_ms(cell) for cell in self._costs_ms}
+
+    @property
+    def tails(self) -> Mapping[str, float]:
+        """How many times as long as is typical a stage may take: hardly ever more."""
+        return {name: stage.tail for name, stage in self._stages.items()}
+
+    def knows(self, cell: Cell) -> bool:
+        """Tell whether a cell was measured."""
+        return cell in self._costs_ms
+
+    def observe(self, cell: Cell, ms: float) -> None:
+        """Learn from a stage that was measured."""
+        if not 0 < ms < inf:
+            return
+        stage = self._stages[cell.stage]
+        ratio = ms / self._costs_ms.setdefault(cell, ms / stage.pace)
+        stage.worst = max(stage.worst, ratio)
+        stage.ratios.append(ratio)
+        stage.pace = median(stage.ratios)
+        news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
+        self._costs_ms[cell] *= news ** CELL_RATE
+
+    def end_cycle(self) -> None:
+        """Learn the tails from the worst of the cycle, which by itself moves them a little."""
+        for stage in self._stages.values():
+            if stage.worst:
+                # Held against the pace of now: a step of the load is no reason to expect spikes.
+                up = stage.worst > stage.tail * stage.pace
+                stage.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
+                stage.tail, stage.worst = max(1.0, stage.tail), 0.0
+
+    def grow_bolder(self, stage_name: str) -> None:
+        """Expect less of a stage: who finds that nothing fits would learn nothing more."""
+        stage = self._stages[stage_name]
+        stage.tail = max(1.0, BOLDER * stage.tail)
+        stage.ratios = deque((BOLDER * ratio for ratio in stage.ratios), PACE_WINDOW)
+        stage.pace *= BOLDER
+
+    def typical_ms(self, cell: Cell) -> float:
+        """Return what a stage takes, as a rule; as one of a size near to it, if it is unknown."""
+        return self._stages[cell.stage].pace * self._cost_ms(cell)
+
+    def worst_ms(self, cell: Cell) -> float:
+        """Return what a stage hardly ever exceeds."""
+        return self._stages[cell.stage].tail * self.typical_ms(cell)
+
+    def _cost_ms(self, cell: Cell) -> float:
+        if cell in self._costs_ms:
+            return self._costs_ms[cell]
+        known = [other for other in self._costs_ms if other.stage == cell.stage]
+        if not known:
+            return 0.0
+        nearest = min(known, key=lambda other: abs(log(_work(other) / _work(cell))))
+        # As if it grew with the size and did not shrink with it: rather too much than too little.
+        return self._costs_ms[nearest] * max(1.0, _work(cell) / _work(nearest))
+
+
+def _work(cell: Cell) -> int:
+    return max(1, cell.tokens) * max(1, cell.candidates)
+
+
+def latency_file(folder: Path) -> Path:
+    """Return where a bundle in this folder keeps what was learned on this kind of machine."""
+    facts = (platform.machine(), _processor(), os.cpu_count(), torch.__version__,
+             torch.get_num_threads())
+    digest = hashlib.sha256(repr(facts).encode()).hexdigest()
+    return folder / 'engines' / f'latency-{digest[:12]}.json'
+
+
+def read_latency(path: Path) -> LatencyModel:
+    """Return what was learned before, or a model that knows nothing."""
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+        costs = {Cell(str(stage), int(tokens), int(candidates)): float(ms)
+                 for stage, tokens, candidates, ms in values['costs_ms']}
+        if not all(0 < ms < inf for ms in costs.values()):
+            return LatencyModel()
+        tails = {str(stage): min(LONGEST_TAIL, max(1.0, float(tail)))
+                 for stage, tail in values['tails'].items()}
+        return LatencyModel(costs, tails)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        # It is only a first guess: what is measured from now on counts.
+        return LatencyModel()
+
+
+def write_latency(path: Path, model: LatencyModel) -> bool:
+    """Keep what was learned for the next start; tell whether the folder could be written."""
+    values = {'processor': _processor(), 'tails': dict(model.tails), 'costs_ms': [
+        [cell.stage, cell.tokens, cell.candidates, round(ms, 4)]
+        for cell, ms in model.costs_ms.items()]}
+    unfinished = path.with_suffix('.unfinished')
+    try:
+        path.parent.mkdir(exist_ok=True)
+        unfinished.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+        unfinished.replace(path)
+    except OSError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+    return next(names, platform.processor())

@@ -1,0 +1,170 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One search: a question with all that its answer depends on, so that it can be asked again.
+
+Where a question comes from, and what is done with the answer, is the matter of `planner.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save_file
+import torch
+from torch import Tensor
+
+from sparse_imagination_ros.errors import PlanningError
+from sparse_imagination_ros.imagination.reference import (
+    Context,
+    imagine,
+    Memory,
+    Objective,
+    remember,
+)
+from sparse_imagination_ros.planning.cem import elite_weights
+from sparse_imagination_ros.planning.mppi import (
+    Grant,
+    optimise,
+    Optimum,
+    Refinement,
+    softmax_weights,
+    Weigh,
+)
+from sparse_imagination_ros.planning.objective import action_cost
+from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
+from sparse_imagination_ros.world_models.predictor import Predictor
+
+OPTIMISERS: dict[str, Weigh] = {'mppi': softmax_weights, 'cem': elite_weights}
+SEED, CANDIDATES, GRANTED = 'seed', 'candidates', 'granted'
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    What a search starts from, in units of the action limits.
+
+    tokens: [H, K, D] and actions: [H - 1, F * A] of the context; goal: [K, D]; subset: [K];
+    nominal: [T, A], the last plan; elites: [E, T, A] of it; priors: [M, T, A], proposed by others;
+    committed: [T, A], what the robot is told until the plan can be ready, and known: [T, 1], for
+    what share of each action; last: [A], what it was told last.
+    """
+
+    tokens: Tensor
+    actions: Tensor
+    goal: Tensor
+    subset: Tensor
+    nominal: Tensor
+    elites: Tensor
+    priors: Tensor
+    committed: Tensor
+    known: Tensor
+    last: Tensor
+    candidates: int
+    seed: int
+
+
+# The engine: what rolls candidates out. `imagination.reference.imagine` defines what is right.
+Imagine = Callable[[Predictor, Memory, Tensor, Tensor, Tensor, Objective], Tensor]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a search is done; bounds: [A] each, `rate` being that of one command to the next."""
+
+    objective: Objective
+    spread: Spread
+    low: Tensor
+    high: Tensor
+    rate: Tensor
+    frameskip: int
+    refinement: Refinement
+    optimiser: str
+    effort_cost: float
+    change_cost: float
+    imagine: Imagine = imagine
+
+
+def search(
+    predictor: Predictor, method: Method, question: Question, iterations: int, grant: Grant,
+    remembered: Callable[[], None] = lambda: None,
+) -> Optimum:
+    """Answer a question; `remembered` is called when the context is ready for candidates."""
+    memory = remember(predictor, Context(question.tokens, question.actions))
+    remembered()
+    generator = torch.Generator().manual_seed(question.seed)
+    bounds = Bounds(method.low, method.high, method.rate, question.last)
+    given, free = question.known * question.committed, 1 - question.known
+
+    proposals = Proposals(
+        (question.candidates, *question.nominal.shape), method.spread, bounds, generator)
+
+    def draw(nominal: Tensor, sigma: float, elites: Tensor) -> Tensor:
+        return proposals(nominal, sigma, torch.cat([question.priors, elites]))
+
+    def costs_of(candidates: Tensor) -> Tensor:
+        # Until this plan can be ready the robot goes on with what it is told.
+        commands = given + free * candidates
+        actions = commands.reshape(len(commands), -1, question.last.numel() * method.frameskip)
+        costs = method.imagine(
+            predictor, memory, question.goal, question.subset, actions, method.objective)
+        if method.effort_cost or method.change_cost:
+            costs = costs + action_cost(
+                commands, question.last, method.effort_cost, method.change_cost)
+        return costs
+
+    return optimise(
+        question.nominal, question.elites, costs_of, draw, OPTIMISERS[method.optimiser],
+        method.refinement, iterations, grant)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A search that was done: the question, and what was granted to it."""
+
+    question: Question
+    granted: tuple[tuple[int, ...], ...]
+
+
+@torch.inference_mode()
+def replay(predictor: Predictor, method: Method, record: Record) -> Optimum:
+    """Search again as it was done: on the same engine the answer is the same, bit for bit."""
+    return search(predictor, method, record.question, len(record.granted),
+                  _granted_again(record))
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Keep a search in one file."""
+    question = record.question
+    tensors = {field.name: getattr(question, field.name).contiguous()
+               for field in fields(Question) if field.type in (Tensor, 'Tensor')}
+    save_file(tensors, path, {
+        SEED: str(question.seed), CANDIDATES: str(question.candidates),
+        GRANTED: ' '.join(','.join(map(str, chunks)) for chunks in record.granted)})
+
+
+def read_record(path: Path) -> Record:
+    """Read a search that was kept."""
+    try:
+        with safe_open(path, 'pt') as file:
+            facts = file.metadata()
+            # Copies lie in memory as the originals did: products depend on that, by a last bit.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        granted = tuple(tuple(map(int, chunks.split(','))) for chunks in facts[GRANTED].split())
+        return Record(Question(
+            **tensors, seed=int(facts[SEED]), candidates=int(facts[CANDIDATES])), granted)
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise PlanningError(f'{path} does not hold a recorded search ({error})') from error
+
+
+def _granted_again(record: Record) -> Grant:
+    def counts() -> Iterator[int]:
+        for chunks in record.granted:
+            yield from chunks
+            # An iteration that was cut short asked once more.
+            if sum(chunks) < record.question.candidates:
+                yield 0
+
+    again = counts()
+    return lambda left: next(again)
