@@ -16,6 +16,7 @@ from typing import Any
 from sparse_imagination_ros.evaluation.closed_loop import drive_episode, Episode, LoopConfig
 from sparse_imagination_ros.evaluation.estimates import percentiles, wilson
 from sparse_imagination_ros.evaluation.loads import Load, Spiky
+from sparse_imagination_ros.planning.latency import LatencyModel
 from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
 from sparse_imagination_ros.sim.worlds import make_world
@@ -110,7 +111,7 @@ def stress(
     """Drive both contenders until each has had so many cycles; `load` is entered already."""
     world = make_world(bundle.manifest.robot, bundle.manifest.picture_size[0])
     engine, budget_s = Spiky(spikes, seed), most.budget_ms / 1000
-    adaptive = Planner(bundle, most, engine=engine)
+    adaptive = Planner(bundle, most, latency=LatencyModel(), engine=engine)
     fits = adaptive.affordable(most.budget_ms)
     fixed_config = replace(most, **asdict(fits))
     began_s = monotonic()

@@ -130,7 +130,12 @@ class _Seen:
 
 
 class Planner:
-    """Plans with one bundle toward one goal picture at a time."""
+    """
+    Plans with one bundle toward one goal picture at a time.
+
+    latency: what is known of this machine, for one that is to keep deadlines. What is not known
+    of it is tried before the first cycle, which takes a while.
+    """
 
     def __init__(
         self, bundle: Bundle, config: PlannerConfig,
@@ -148,7 +153,7 @@ class Planner:
                 + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
         self._scale = np.array(manifest.actions.high, np.float32)
         self.method = method_of(bundle, config, engine)
-        self.latency = latency or LatencyModel()
+        self.latency = LatencyModel() if latency is None else latency
         self._controller = Controller(
             Effort(config.tokens, config.candidates, config.iterations),
             max(fewest, config.fewest_tokens), most, manifest.quality)
@@ -156,7 +161,7 @@ class Planner:
         self._goal: Tensor | None = None
         self._encodes = 0
         self.forget()
-        self._warm_up()
+        self._warm_up(hurried=latency is not None)
 
     @property
     def budget_s(self) -> float:
@@ -371,8 +376,8 @@ class Planner:
         return self._bundle.encode(
             picture[None], None if sensed is None else sensed[None], what)[0]
 
-    def _warm_up(self) -> None:
-        """Run everything once before it counts, and each size whose cost is not known."""
+    def _warm_up(self, hurried: bool) -> None:
+        """Run everything before it counts; if it will be hurried, each size that is not known."""
         width, height = self._bundle.manifest.picture_size
         blank = np.zeros((height, width, 3), np.uint8)
         sensed = np.zeros(len(self._bundle.manifest.senses), np.float32)
@@ -380,7 +385,8 @@ class Planner:
         self.set_goal(blank, sensed)
         for cycle in range(TRIALS):
             self.plan(Frame(cycle * self._step_s, blank, sensed), sent)
-        self._try_sizes(sent)
+        if hurried:
+            self._try_sizes(sent)
         self._goal = None
         self.forget()
         # What was tried, and so drawn, differs from machine to machine; plans shall not.

@@ -21,6 +21,7 @@ from sparse_imagination_ros.bags.reading import open_bag
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.evaluation.versions import versions
 from sparse_imagination_ros.planning.charged import charged
+from sparse_imagination_ros.planning.latency import LatencyModel
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.replay.agreement import compare
 from sparse_imagination_ros.replay.comparison import Difference
@@ -64,6 +65,8 @@ class Replayer:
         self._order, self._bundle = order, bundle
         self._weights = fingerprint(bundle.encoder) + fingerprint(bundle.predictor)
         self._began = datetime.now(timezone.utc)
+        # Learned once for all parts.
+        self._latency = LatencyModel()
         self.tapes: list[Tape] = []
         self._skipped: list[str] = []
         self._qualities: list[Quality] = []
@@ -197,7 +200,7 @@ class Replayer:
         if order.offline:
             planner, budget_s = charged(self._bundle, planning, 0.0), None
         else:
-            planner = Planner(self._bundle, planning)
+            planner = Planner(self._bundle, planning, latency=self._latency)
             budget_s = planner.budget_s
         rows = []
         total = sum(len(leg.pictures) for leg in chapter)
