@@ -43,6 +43,14 @@ def test_nothing_was_commanded_before_the_first_command():
     assert sent.mean(0.5, 1.5) == 1
 
 
+def test_the_mean_over_a_moment_is_the_command_that_was_in_force():
+    sent = CommandHistory(1, span_s=5.0)
+    assert sent.mean(1.0, 1.0) == 0
+    sent.add(1.0, np.float32([2]))
+    sent.add(1.5, np.float32([4]))
+    assert [float(sent.mean(at_s, at_s)[0]) for at_s in (0.5, 1.2, 1.5)] == [0, 2, 4]
+
+
 def test_an_interval_can_be_averaged_in_parts():
     sent = CommandHistory(1, span_s=5.0)
     sent.add(1.0, np.float32([2]))

@@ -20,11 +20,14 @@ from torch import Tensor
 
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
 from sparse_imagination_ros.imagination.reference import imagine
+from sparse_imagination_ros.planning.charged import charged
+from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.plan import CommandHistory
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.planning.search import read_record, replay, write_record
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame
+from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 CONFIG = PlannerConfig(tokens=4, candidates=8, iterations=2, steps=3)
@@ -50,7 +53,7 @@ def simulated(bundle: Bundle) -> Simulated:
 def simulate(bundle: Bundle) -> Simulated:
     machine = Machine()
     config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
-    planner = Planner(bundle, config, machine.clock, engine=machine.engine)
+    planner = Planner(bundle, config, machine.clock, LatencyModel(), machine.engine)
     planner.set_goal(BLANK)
     return planner, machine
 
@@ -79,6 +82,21 @@ def test_the_plan_carries_the_stamp_of_its_frame_and_keeps_the_limits(planner, w
     assert plan.frame_stamp_s == plan.start_s == 12.5
     assert plan.actions.shape == (3, 2)
     assert (np.abs(plan.actions) <= 1.0 + 1e-6).all()
+
+
+def test_only_who_is_to_keep_deadlines_tries_all_sizes_first(bundle: Bundle) -> None:
+    known, unknown = Planner(bundle, CONFIG, latency=LatencyModel()), Planner(bundle, CONFIG)
+    half = Cell('imagine', CONFIG.tokens // 2, CONFIG.candidates // 2)
+    assert known.latency.knows(half) and not unknown.latency.knows(half)
+
+
+def test_what_was_tried_first_does_not_change_the_plans(bundle: Bundle, world: Rooms) -> None:
+    plans = []
+    for latency in (None, LatencyModel()):
+        planner = Planner(bundle, CONFIG, lambda: 0.0, latency)
+        planner.set_goal(world.picture_at(world.goal))
+        plans.append(planner.plan(Frame(1.0, world.picture()), sent()).plan.actions)
+    assert np.array_equal(*plans)
 
 
 def test_subsets_change_from_cycle_to_cycle(planner, world):
@@ -197,8 +215,11 @@ def test_nothing_that_is_no_number_comes_out_or_stays(
     assert after.not_finite == 0 and after.imagined == 16 and after.plan.frame_stamp_s == 1.2
 
 
-def test_tokens_that_are_no_numbers_are_not_imagined(bundle: Bundle, world: Rooms) -> None:
-    planner = Planner(bundle, CONFIG)
+@pytest.mark.parametrize('subset', SUBSETS)
+def test_tokens_that_are_no_numbers_are_not_imagined(
+    bundle: Bundle, world: Rooms, subset: str,
+) -> None:
+    planner = Planner(bundle, replace(CONFIG, subset=subset))
     planner.set_goal(world.picture_at(world.goal))
     encode = planner._encode
     bad = torch.ones(16, 1)
@@ -244,6 +265,14 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'no').write_text('no')
     with pytest.raises(PlanningError, match='does not hold a recorded search'):
         read_record(tmp_path / 'no')
+
+
+def test_charged_cycles_take_exactly_that_long(bundle: Bundle, world: Rooms) -> None:
+    planner = charged(bundle, CONFIG, 130.0)
+    planner.set_goal(world.picture_at(world.goal))
+    for number in range(3):
+        cycle = planner.plan(Frame(0.1 * number, world.picture()), sent())
+        assert cycle.total_ms == pytest.approx(130.0)
 
 
 def test_until_the_plan_can_be_ready_the_robot_does_what_it_was_told(

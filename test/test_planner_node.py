@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 import shutil
+from threading import Event, Thread
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist
@@ -13,7 +14,9 @@ from nav_msgs.msg import Odometry
 import numpy as np
 from official_maker import SMALL
 import pytest
+import rclpy
 from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import Graph, own_graph
 from rosgraph_msgs.msg import Clock
@@ -21,6 +24,7 @@ from sensor_msgs.msg import Image, JointState
 import torch
 
 from sparse_imagination_ros.nodes.messages import image_from, readings, values_from
+from sparse_imagination_ros.nodes.planner_node import PlannerNode
 from sparse_imagination_ros.sim.robots import robot
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -160,6 +164,46 @@ def test_commands_keep_their_rate_and_limits_and_cycles_are_reported(driving: St
     status = driving.graph.wait_for_status('planner_node', 'driving')
     assert {'cycle ms p50', 'cycle ms max', 'cycles', 'deadline misses', 'commands', 'tokens',
             'cycles per second', 'budget ms'} <= readings(status).keys()
+
+
+def test_it_says_what_it_spends_and_why(driving: Stage) -> None:
+    del driving.cycles[:]
+    driving.graph.wait(lambda: driving.cycles, 'a cycle')
+    said = readings(driving.cycles[-1])
+    assert 0 < int(said['imagined']) <= int(said['candidates']) * int(said['iterations'])
+    assert 'iterations in' in said['reason'] and said['not_finite'] == '0'
+    told = driving.graph.readings('planner_node')
+    assert 'iterations in' in told['effort because']
+    assert (told['ladder'], told['watchdog took over']) == ('fresh plan', '0')
+    assert int(told['imagined']) > 0 and told['numbers that were none'] == '0'
+
+
+def test_a_loop_of_commands_that_hangs_is_noticed_and_the_robot_stands_until_it_is_back(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    rclpy.init(args=['--ros-args', '-p', f'bundle:={untrained}', '-p', 'autostart:=true'],
+               domain_id=graph.node.context.get_domain_id())
+    node, executor, again = PlannerNode(), SingleThreadedExecutor(), Event()
+    executor.add_node(node)
+    loop = Thread(target=executor.spin)
+    loop.start()
+    try:
+        stage.show_goal()
+        stage.wait_until_it_drives()
+        executor.create_task(again.wait)
+        stage.wait_until_it_stands()
+        assert stage.commands, 'somebody says so'
+        again.set()
+        stage.wait_until_it_drives()
+        graph.wait(lambda: int(graph.readings('planner_node')['watchdog took over']) > 0,
+                   'the watchdog to be reported')
+    finally:
+        again.set()
+        executor.shutdown()
+        loop.join()
+        node.close()
+        node.destroy_node()
+        rclpy.shutdown()
 
 
 def test_without_a_goal_the_robot_stands(graph: Graph, stage: Stage, untrained: Path) -> None:

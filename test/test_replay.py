@@ -5,8 +5,9 @@
 from argparse import Namespace
 from collections.abc import Iterator
 import json
-from math import cos, pi
+from math import cos, inf, pi
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from bag_maker import START_S, write_bag
@@ -167,6 +168,32 @@ def test_without_a_clock_every_picture_is_planned_from_and_plans_repeat(
         str(folder / 'again.json'), '--work', str(folder / 'elsewhere')) == 0
     again = json.loads((folder / 'again.json').read_text())['runs'][0]
     assert again['rows']['plan'] == run['rows']['plan']
+
+
+def test_against_the_clock_a_plan_has_a_deadline_and_knows_how_old_its_picture_is(
+    folder: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sparse_imagination_ros.planning.planner import Planner
+
+    told, plan = [], Planner.plan
+
+    def listening(self: Planner, frame: Any, sent: Any, deadline_s: float = inf,
+                  waited_s: float = 0.0) -> Any:
+        told.append((deadline_s - monotonic(), waited_s))
+        return plan(self, frame, sent, deadline_s, waited_s)
+
+    monkeypatch.setattr(Planner, 'plan', listening)
+    assert replay(
+        folder, untrained, str(folder / 'bag'), '--budget-ms', '90', '--json',
+        str(folder / 'clock.json'), '--work', str(folder / 'clocked')) == 0
+    rows = json.loads((folder / 'clock.json').read_text())['runs'][0]['rows']
+    hurried = [cycle for cycle in told if cycle[0] < inf]
+    assert len(hurried) == len(rows['plan'])
+    for (left_s, waited_s), began_s, time_s in zip(
+            hurried, rows['began_s'], rows['time_s'], strict=True):
+        assert 0 < left_s <= 0.09
+        assert waited_s == pytest.approx(max(0.0, began_s - time_s), abs=1e-5)
+    assert max(rows['imagined']) > 0 and all(rows['reason'])
 
 
 def test_ranks_and_calibration_are_shares_of_what_there_is(numbers) -> None:

@@ -10,7 +10,8 @@ from sparse_imagination_ros.tokens.subsets import differing_subset, SUBSETS
 
 @pytest.mark.parametrize('kind', SUBSETS)
 @pytest.mark.parametrize(('total', 'count'), [
-    (64, 1), (64, 8), (64, 13), (64, 64), (196, 49), (196, 98), (196, 196)])
+    (64, 1), (64, 8), (64, 13), (64, 64), (196, 49), (196, 98), (196, 196),
+    (8, 3), (59, 20)])
 def test_a_subset_has_distinct_sorted_positions(kind: str, total: int, count: int) -> None:
     generator = torch.Generator().manual_seed(5)
     for _ in range(20):
