@@ -29,7 +29,8 @@ def row(i: int) -> Row:
     return Row(
         picture=i, goal=i + 5, time_s=0.1 * i, began_s=0.1 * i, decode_ms=1.0, encode_ms=5.0,
         imagine_ms=20.0 + i % 7, total_ms=25.0 + i % 7 + 40 * (i % 50 == 0), age_ms=60.0,
-        dropped=0, tokens=6, candidates=16, iterations=1, cost=0.1,
+        dropped=0, tokens=6, candidates=16, iterations=1, imagined=16,
+        reason='all that is allowed fits', not_finite=0, cost=0.1,
         planned=(float(np.sin(i / 9)), 0.5), recorded=(float(np.cos(i / 9)), 0.4),
         direction=None if i % 10 == 3 else 0.9, magnitude=0.1, sequence=0.3, sequence_still=0.5,
         subset=(0, 3, 5, 6, 9, 15), plan=((0.1, 0.2),))
