@@ -69,14 +69,15 @@ def test_two_processes_learn_the_same_as_one(folder, untrained):
 
 
 def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untrained):
-    # All in processes of their own: sums depend on the number of threads, which tests here set.
+    # All in processes of their own, with one thread: sums depend on the number of threads.
+    alone = {**os.environ, 'OMP_NUM_THREADS': '1'}
     run = [sys.executable, '-m', 'sparse_imagination_ros.cli.main',
            *command(folder, untrained, ['--set', 'train.predictor_steps=400'])]
-    subprocess.run(run, check=True, timeout=120)
+    subprocess.run(run, check=True, timeout=120, env=alone)
     whole, weights = curve(folder), Bundle.load(folder / 'bundle').predictor.state_dict()
     for file in ('predictor.pt', 'predictor.csv'):
         (folder / 'bundle.work' / file).unlink()
-    killed = subprocess.Popen(run)
+    killed = subprocess.Popen(run, env=alone)
     path = folder / 'bundle.work' / 'predictor.csv'
     deadline = time.monotonic() + 60
     # Somewhere after the first checkpoint.
@@ -86,7 +87,7 @@ def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untraine
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert len(path.read_text().splitlines()) < 400
-    subprocess.run(run, check=True, timeout=120)
+    subprocess.run(run, check=True, timeout=120, env=alone)
     assert curve(folder) == whole
     for name, value in Bundle.load(folder / 'bundle').predictor.state_dict().items():
         assert (value == weights[name]).all()

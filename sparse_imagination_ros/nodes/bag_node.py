@@ -17,7 +17,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import rclpy
@@ -53,9 +53,14 @@ PATIENCE_S = 60.0
 # Discovery is complete on one side a moment before it is on the other, and for those who watch.
 SETTLE_S = 1.0
 CAMERA_FRAME = 'camera_optical_frame'
+# A request or its answer is lost while only one side has found the other.
+ASK_AGAIN_S = 5.0
+# What to ask for, and the state that it leads to.
 TRANSITIONS = {
-    'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
-    'deactivate': Transition.TRANSITION_DEACTIVATE, 'cleanup': Transition.TRANSITION_CLEANUP}
+    'configure': (Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE),
+    'activate': (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE),
+    'deactivate': (Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE),
+    'cleanup': (Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)}
 
 
 @dataclass(frozen=True)
@@ -156,10 +161,7 @@ class BagNode(Node):
         """Let the planner begin anew, as a fresh one does for each part of a bag."""
         for name in ('configure', 'activate') if first else (
                 'deactivate', 'cleanup', 'configure', 'activate'):
-            answer = self._ask(
-                self._change, ChangeState.Request(transition=Transition(id=TRANSITIONS[name])))
-            if not answer.success:
-                raise PlanningError(f'{PLANNER} cannot {name}: see its log')
+            self._bring(name)
         self._heard_s = float('-inf')
         self._wait(lambda: all(
             outlet.listeners for outlet in (self._image, self._goal, self._driven)),
@@ -176,11 +178,33 @@ class BagNode(Node):
         """
         self._ask(self._state, GetState.Request())
 
+    def _bring(self, name: str) -> None:
+        """Bring the planner to another state."""
+        number, wanted = TRANSITIONS[name]
+        request = ChangeState.Request(transition=Transition(id=number))
+        while (answer := self._ask_once(self._change, request)) is None:
+            # It may also just take its time; it tells its state when it is done.
+            if self._ask(self._state, GetState.Request()).current_state.id == wanted:
+                return
+        if not answer.success:
+            raise PlanningError(f'{PLANNER} cannot {name}: see its log')
+
     def _ask(self, client: Any, request: Any) -> Any:
+        """Return an answer to what may be asked more than once."""
+        end_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end_s:
+            answer = self._ask_once(client, request)
+            if answer is not None:
+                return answer
+        raise PlanningError(f'waited {PATIENCE_S:g} s for an answer of {client.srv_name}')
+
+    def _ask_once(self, client: Any, request: Any) -> Any:
+        """Return the answer, or None if there is none for a while."""
         self._wait(client.service_is_ready, f'the service {client.srv_name}')
         future = client.call_async(request)
-        self._wait(future.done, f'an answer of {client.srv_name}')
-        return future.result()
+        end_s = time.monotonic() + ASK_AGAIN_S
+        self._wait(lambda: future.done() or time.monotonic() > end_s, 'the clock')
+        return future.result() if future.done() else None
 
     def _wait(self, until: Callable[[], Any], what: str) -> None:
         end_s = time.monotonic() + PATIENCE_S
