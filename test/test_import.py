@@ -155,7 +155,7 @@ def test_pictures_are_brought_to_the_pixels_of_the_releases(imported: Path, dens
 def test_an_imported_bundle_plans(imported: Path) -> None:
     bundle = Bundle.load(imported)
     planner = Planner(bundle, PlannerConfig(
-        tokens=6, candidates=8, iterations=1, steps=3, growth=inf))
+        tokens=6, candidates=8, iterations=1, steps=3))
     planner.set_goal(picture(200), sensed(0.3))
     sent = CommandHistory(2, 5.0)
     for number in range(4):

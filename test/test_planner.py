@@ -23,12 +23,13 @@ from sparse_imagination_ros.imagination.reference import imagine
 from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.plan import CommandHistory
-from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
+from sparse_imagination_ros.planning.planner import Planner, PlannerConfig, suited
 from sparse_imagination_ros.planning.search import read_record, replay, write_record
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame
 from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.manifest import Lookahead
 
 CONFIG = PlannerConfig(tokens=4, candidates=8, iterations=2, steps=3)
 BLANK = np.zeros((224, 224, 3), np.uint8)
@@ -97,6 +98,16 @@ def test_what_was_tried_first_does_not_change_the_plans(bundle: Bundle, world: R
         planner.set_goal(world.picture_at(world.goal))
         plans.append(planner.plan(Frame(1.0, world.picture()), sent()).plan.actions)
     assert np.array_equal(*plans)
+
+
+def test_it_looks_as_far_as_the_bundle_says_unless_it_is_told_otherwise(bundle: Bundle) -> None:
+    manifest = replace(bundle.manifest, lookahead=Lookahead(steps=5, growth=1.0))
+    advised = replace(bundle, manifest=manifest)
+    assert suited(PlannerConfig(), advised) == PlannerConfig(steps=5, growth=1.0)
+    assert suited(PlannerConfig(steps=2), advised) == PlannerConfig(steps=2, growth=1.0)
+    planner = Planner(advised, replace(CONFIG, steps=0))
+    planner.set_goal(BLANK)
+    assert len(planner.plan(Frame(0.0, BLANK), CommandHistory(2, 5.0)).plan.actions) == 5
 
 
 def test_subsets_change_from_cycle_to_cycle(planner, world):

@@ -17,6 +17,7 @@ import yaml
 
 from sparse_imagination_ros.cli.main import FAILED, main
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.manifest import Lookahead
 
 SMALL = [word for setting in (
     'train.predictor_steps=6', 'train.decoder_steps=3',
@@ -118,9 +119,10 @@ def test_a_damaged_checkpoint_is_named(spoil, folder, untrained, capsys):
 
 def test_a_file_of_settings_is_read_and_single_words_win(folder, untrained):
     path = folder / 'train.yaml'
-    path.write_text('train: {predictor_steps: 3}\nbags: {robot: rover}\n')
+    path.write_text('train: {predictor_steps: 3}\nbags: {robot: rover}\nlookahead: {steps: 5}\n')
     assert main(command(folder, untrained, ['--config', str(path)])) == 0
-    assert Bundle.load(folder / 'bundle').manifest.robot == 'rover'
+    manifest = Bundle.load(folder / 'bundle').manifest
+    assert (manifest.robot, manifest.lookahead) == ('rover', Lookahead(steps=5))
     assert len(curve(folder)) == 6
 
 

@@ -30,11 +30,11 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Import, and say how to plan as the release does."""
+    """Import, and say what the planner still has to be told."""
     from sparse_imagination_ros.world_models.importing import import_checkpoint, read_facts
     facts = read_facts(args.facts, args.like)
     bundle = import_checkpoint(args.checkpoint, facts, args.encoder, args.weights, args.out)
     print(f'bundle saved to {args.out}; look at it with `sparse-imagination inspect {args.out}`.\n'
-          'To plan as the release does, give the planner these parameters: '
-          f'growth: .inf, steps: 5, tokens: {bundle.manifest.total_tokens}')
+          'It looks as far ahead as the release does; to plan on all tokens, too, give the '
+          f'planner the parameter tokens: {bundle.manifest.total_tokens}')
     return 0

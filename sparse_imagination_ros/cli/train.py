@@ -97,7 +97,7 @@ def run(args: Namespace) -> int:
             datasets = [team.first_alone(partial(dataset_from_recording, folder))
                         for folder in args.data]
         bundle = train(settings.train, settings.joint, settings.foresight, datasets, start, work,
-                       report)
+                       report, settings.lookahead)
     if team.rank == 0:
         bundle.save(args.out)
         print(f'bundle saved to {args.out}; measure it with '

@@ -4,7 +4,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 from pathlib import Path
 from time import monotonic
@@ -69,7 +69,8 @@ class PlannerConfig:
                      'between frame and goal', choices=tuple(SUBSETS))
     candidates: int = setting(64, 'most action sequences that are imagined together', 4, 65536)
     iterations: int = setting(2, 'most times that the candidates are drawn in a cycle', 1, 100)
-    steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
+    steps: int = setting(
+        0, 'model steps that are looked ahead; 0: as many as the bundle says', 0, 100)
     budget_ms: float = setting(
         150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
     optimiser: str = setting(
@@ -84,8 +85,8 @@ class PlannerConfig:
     effective_samples: float = setting(
         6.0, 'how many candidates shall count in the mean', 1.0, 10000.0)
     growth: float = setting(
-        3.0, 'how much more each later step counts than the one before; .inf: only the last does',
-        1.0, inf)
+        0.0, 'how much more each later step counts than the one before; .inf: only the last does; '
+             '0: as the bundle says', 0.0, inf)
     effort_cost: float = setting(0.0, 'cost of the mean square of the commands', 0.0, inf)
     change_cost: float = setting(0.0, 'cost of the mean square of their changes', 0.0, inf)
     region_mask: str = setting('', 'path of a picture, white where tokens count')
@@ -143,6 +144,7 @@ class Planner:
         engine: Imagine = imagine, prior: Prior | None = None,
     ) -> None:
         self._stopwatch = stopwatch
+        config = suited(config, bundle)
         self._bundle, self._config, self._prior = bundle, config, prior
         manifest = bundle.manifest
         fewest, most = manifest.fewest_tokens, manifest.total_tokens
@@ -410,8 +412,16 @@ class Planner:
                     self._search(question, Choice(Effort(tokens, count, 1), ''), grants)
 
 
+def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
+    """Return a configuration in which what is left to the bundle is as the bundle says."""
+    advice = bundle.manifest.lookahead
+    return replace(config, steps=config.steps or advice.steps,
+                   growth=config.growth or advice.growth)
+
+
 def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:
     """Return how a planner with this configuration searches."""
+    config = suited(config, bundle)
     manifest, scale = bundle.manifest, np.array(bundle.manifest.actions.high, np.float32)
     regions = None
     if config.region_mask:

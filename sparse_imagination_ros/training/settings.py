@@ -16,10 +16,11 @@ from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.official_data import OfficialConfig
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import TrainConfig
+from sparse_imagination_ros.world_models.manifest import Lookahead
 
 PARTS: dict[str, type] = {
     'bags': BagsConfig, 'official': OfficialConfig, 'train': TrainConfig, 'joint': JointConfig,
-    'foresight': Foresight}
+    'foresight': Foresight, 'lookahead': Lookahead}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Settings:
     train: TrainConfig
     joint: JointConfig
     foresight: Foresight
+    lookahead: Lookahead
 
 
 def read_settings(path: Path | None, words: Sequence[str]) -> Settings:

@@ -26,7 +26,7 @@ from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.bundle import Bundle, fingerprint
 from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
-from sparse_imagination_ros.world_models.manifest import Actions, Manifest
+from sparse_imagination_ros.world_models.manifest import Actions, Lookahead, Manifest
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 
@@ -58,13 +58,14 @@ def encoder_of(start: Encoder | Bundle | None) -> Encoder | None:
 def train(
     config: TrainConfig, joint: JointConfig, foreseen: Foresight, datasets: Sequence[Dataset],
     start: Encoder | Bundle | None, work: Path, report: Report,
+    lookahead: Lookahead = Lookahead(),
 ) -> Bundle:
     """
     Train a bundle; checkpoints are kept in the folder `work`.
 
     It starts with nothing, an encoder, or a bundle whose predictor is trained on. Without an
     encoder the small one is trained first, by `joint`. The predictor learns from all datasets,
-    which count the same; everything else from the first.
+    which count the same; everything else from the first. lookahead: what the bundle advises.
     """
     team, dataset = Team.joined(), datasets[0]
     _check_alike(datasets)
@@ -111,7 +112,7 @@ def train(
         sheet = sample_sheet(encoder, predictor, decoder, dataset, config.seed)
         cv2.imwrite(str(work / 'samples.png'), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return Bundle(
-        _manifest(dataset, encoder, predictor, decoder), encoder, predictor, decoder)
+        _manifest(dataset, encoder, predictor, decoder, lookahead), encoder, predictor, decoder)
 
 
 def _copied(bundle: Bundle) -> SparsePredictor:
@@ -168,12 +169,14 @@ def _shape(config: TrainConfig, encoder: Encoder, dataset: Dataset) -> Predictor
 
 def _manifest(
     dataset: Dataset, encoder: Encoder, predictor: SparsePredictor, decoder: Decoder | None,
+    lookahead: Lookahead,
 ) -> Manifest:
     facts = dataset.facts
     return Manifest(
         name=facts.robot, robot=facts.robot, step_s=facts.step_s,
         picture_size=facts.picture_size, actions=_actions(facts), encoder=encoder.shape,
-        predictor=predictor.shape, decoder=decoder.shape if decoder else None)
+        predictor=predictor.shape, decoder=decoder.shape if decoder else None,
+        lookahead=lookahead)
 
 
 def _actions(facts: Facts) -> Actions:

@@ -67,7 +67,7 @@ class Bundle:
     @torch.inference_mode()
     def costs(
         self, context: 'Context', goal: Tensor, candidates: Tensor, subset: Tensor | None = None,
-        growth: float = 3.0,
+        growth: float | None = None,
     ) -> Tensor:
         """
         Imagine candidates and return how far from the goal each leads, [N].
@@ -75,8 +75,8 @@ class Bundle:
         context: tokens [H, P, D] and actions [H - 1, A]; goal: [P, D]; candidates: [N, T, A].
         Actions are those of model steps, each of `frameskip` commands one after another, in units
         of the limits. subset: [K], the positions that are imagined (all).
-        growth: how much more the distance after each step counts than that before; if infinite,
-        only the last counts.
+        growth: how much more the distance after each step counts than that before (as the manifest
+        says); if infinite, only the last counts.
         """
         # A bundle lies below the engines that run it; only this convenience looks up to them.
         from sparse_imagination_ros.imagination.reference import Context, imagine, remember
@@ -89,6 +89,8 @@ class Bundle:
                 f'`subset` holds {len(subset)} positions; bundle `{self.manifest.name}` has a '
                 f'dense predictor, which needs all {len(everything)} in their order')
         some = Context(context.tokens[:, subset], context.actions)
+        if growth is None:
+            growth = self.manifest.lookahead.growth
         weights = step_weights(candidates.shape[1], growth).tolist()
         return imagine(
             self.predictor, remember(self.predictor, some), goal[subset], subset, candidates,

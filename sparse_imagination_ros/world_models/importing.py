@@ -7,6 +7,7 @@ How such a checkpoint is read, and what its predictor computes, is in `official.
 """
 
 from dataclasses import dataclass, fields, MISSING, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from sparse_imagination_ros.config import build, read_mapping, setting
 from sparse_imagination_ros.errors import BundleError, ConfigError
 from sparse_imagination_ros.tokens.dino import dino_shape, pretrained_dino
 from sparse_imagination_ros.world_models.bundle import Bundle
-from sparse_imagination_ros.world_models.manifest import Actions, check_fit, Manifest
+from sparse_imagination_ros.world_models.manifest import Actions, check_fit, Lookahead, Manifest
 from sparse_imagination_ros.world_models.official import OfficialPredictor, read_official
 
 # The releases bring pixels to [-1, 1], whatever the encoder was trained with.
 PIXEL_MEAN = PIXEL_STD = (0.5, 0.5, 0.5)
+# How the releases look ahead: only the last imagined frame counts.
+RELEASED = Lookahead(steps=5, growth=inf)
 # What is constant in the releases, by environment. Where statistics are missing here, a release
 # takes them from the data that it trains on.
 KNOWN: dict[str, dict[str, Any]] = {
@@ -101,7 +104,7 @@ def import_checkpoint(
             facts.command_fields, facts.command_low, facts.command_high, facts.acceleration),
         encoder=dino_shape(encoder, pixel_mean=PIXEL_MEAN, pixel_std=PIXEL_STD),
         predictor=predictor.shape, decoder=None, frameskip=facts.frameskip,
-        senses=facts.sense_fields)
+        senses=facts.sense_fields, lookahead=RELEASED)
     check_fit(manifest, str(checkpoint))
     bundle = Bundle(
         manifest, pretrained_dino(manifest.encoder, weights),

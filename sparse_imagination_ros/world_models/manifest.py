@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from sparse_imagination_ros.config import build
+from sparse_imagination_ros.config import build, setting
 from sparse_imagination_ros.errors import BundleError, ConfigError
 from sparse_imagination_ros.tokens.encoders import EncoderShape
 from sparse_imagination_ros.world_models.decoder import DecoderShape
@@ -36,6 +36,16 @@ class Actions:
 
 
 @dataclass(frozen=True)
+class Lookahead:
+    """How far planning with a bundle looks ahead, unless the planner is told otherwise."""
+
+    steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
+    growth: float = setting(
+        3.0, 'how much more each later step counts than the one before; .inf: only the last does',
+        1.0, inf)
+
+
+@dataclass(frozen=True)
 class Quality:
     """What was measured of a bundle: the success, as a share, of so many tokens; fewest first."""
 
@@ -49,7 +59,8 @@ class Manifest:
     What a bundle says of itself.
 
     picture_size: width and height of the camera's pictures; frameskip: commands in a model step;
-    senses: what the predictor must be told with each picture, by name; quality: what was measured.
+    senses: what the predictor must be told with each picture, by name; lookahead: what suits the
+    world that it was made for; quality: what was measured.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Manifest:
     decoder: DecoderShape | None
     frameskip: int = 1
     senses: tuple[str, ...] = ()
+    lookahead: Lookahead = Lookahead()
     quality: Quality | None = None
 
     @property
@@ -109,7 +121,8 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
             'actions': Actions, 'encoder': EncoderShape, 'predictor': FAMILIES[family]}
         for name, kind in parts.items():
             values[name] = build(kind, values[name], f'{path}: {name}')
-        optional: dict[str, type] = {'decoder': DecoderShape, 'quality': Quality}
+        optional: dict[str, type] = {
+            'decoder': DecoderShape, 'lookahead': Lookahead, 'quality': Quality}
         for name, kind in optional.items():
             if values.get(name) is not None:
                 values[name] = build(kind, values[name], f'{path}: {name}')
