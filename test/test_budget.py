@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 from simulated import Machine
+import torch
 
+from sparse_imagination_ros.imagination.reference import Moment
 from sparse_imagination_ros.planning.budget import (
     chunks_of,
     Controller,
@@ -21,9 +23,11 @@ from sparse_imagination_ros.planning.budget import (
     IMAGINE,
     REMEMBER,
     search_quality,
+    STEP,
     success_of,
 )
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
+from sparse_imagination_ros.planning.mppi import OutOfTimeError
 from sparse_imagination_ros.world_models.manifest import Quality
 
 MOST = Effort(64, 64, 4)
@@ -168,6 +172,59 @@ def test_only_what_hardly_ever_takes_too_long_is_granted(
         left -= count
     assert not left or machine.now_s + tail * machine.cost_ms(4, 4) / 1000 > (
         room_ms - 2 * tail) / 1000
+
+
+class Watched:
+    """Chunks of ten steps, each of 1 ms as a rule, 5 ms at the worst, before a deadline."""
+
+    def __init__(self, room_ms: float) -> None:
+        self.machine, self.latency = Machine(), LatencyModel(tails={STEP: 5.0})
+        self.machine.reading_ms = 0.0
+        for _ in range(9):
+            self.latency.observe(Cell(STEP, 4, 8), 1.0)
+        self.latency.observe(Cell(IMAGINE, 4, 8), 10.0)
+        self.grants = Grants(self.machine.clock, self.latency, 4, room_ms / 1000)
+        self._objective = self.grants.watched(lambda moment: moment.tokens.sum((1, 2)))
+
+    def imagine(self, *steps_ms: float) -> int:
+        """Take so long for the first steps, 1 ms for the others; return how many were done."""
+        tokens, candidates = torch.zeros(8, 4, 3), torch.zeros(8, 10, 2)
+        for step in range(10):
+            self.machine.now_s += (steps_ms[step] if step < len(steps_ms) else 1.0) / 1000
+            try:
+                self._objective(Moment(tokens, tokens[0], torch.arange(4), candidates, step))
+            except OutOfTimeError:
+                return step + 1
+        return 10
+
+
+def test_where_steps_are_watched_one_of_them_may_be_slow() -> None:
+    assert Watched(14.9).grants(8) == 0
+    fits = Watched(15.1)
+    assert fits.grants(8) == 8 and fits.imagine() == 10
+    assert fits.machine.now_s <= 15.1 / 1000
+
+
+@settings(deadline=None)
+@given(st.floats(15.1, 60.0), st.lists(st.floats(0.5, 5.0), max_size=10))
+def test_what_takes_too_long_is_broken_off_in_time(room_ms: float, steps_ms: list[float]) -> None:
+    watched = Watched(room_ms)
+    assert watched.grants(8) == 8
+    watched.imagine(*steps_ms)
+    assert watched.machine.now_s <= room_ms / 1000 + 1e-9
+
+
+def test_a_slow_step_is_taken_for_the_first_of_many() -> None:
+    watched, unhurried = Watched(45.0), Watched(inf)
+    assert watched.grants(8) == unhurried.grants(8) == 8
+    assert (watched.imagine(20.0, 20.0), unhurried.imagine(20.0, 20.0)) == (2, 10)
+
+
+def test_what_was_broken_off_is_learned_as_if_it_had_gone_on() -> None:
+    watched = Watched(45.0)
+    assert watched.grants(8) == 8 and watched.imagine(20.0, 20.0) == 2
+    median_ms = (10.0 + 200.0) / 2
+    assert watched.latency.typical_ms(Cell(IMAGINE, 4, 8)) == pytest.approx(median_ms, rel=0.05)
 
 
 def test_what_chunks_took_is_learned() -> None:

@@ -51,8 +51,8 @@ def simulated(bundle: Bundle) -> Simulated:
     return simulate(bundle)
 
 
-def simulate(bundle: Bundle) -> Simulated:
-    machine = Machine()
+def simulate(bundle: Bundle, shows_steps: bool = True) -> Simulated:
+    machine = Machine(shows_steps=shows_steps)
     config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
     planner = Planner(bundle, config, machine.clock, LatencyModel(), machine.engine)
     planner.set_goal(BLANK)
@@ -162,6 +162,23 @@ def test_what_is_left_of_a_budget_is_used(bundle: Bundle) -> None:
         used.append((machine.now_s - start_s) / 0.2)
         assert cycle.imagined and cycle.reason
     assert np.mean(used[10:]) > 0.9
+
+
+@pytest.mark.parametrize('shows_steps', [True, False])
+def test_spikes_seldom_cost_a_deadline_and_where_steps_are_watched_hardly_any_time(
+    bundle: Bundle, shows_steps: bool,
+) -> None:
+    planner, machine = simulate(bundle, shows_steps)
+    drawn = random.Random(0)
+    machine.spike = lambda: drawn.uniform(2, 10) if drawn.random() < 0.01 else 1.0
+    used = []
+    for _ in range(1000):
+        machine.now_s += 1.0
+        start_s = machine.now_s
+        planner.plan(Frame(start_s, BLANK), sent(), start_s + 0.15)
+        used.append((machine.now_s - start_s) / 0.15)
+    assert sum(share > 1 for share in used) <= (1 if shows_steps else 10)
+    assert np.minimum(used, 1).mean() > (0.9 if shows_steps else 0.6)
 
 
 def test_without_time_the_last_plan_goes_on(simulated: Simulated) -> None:

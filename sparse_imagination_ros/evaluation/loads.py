@@ -12,7 +12,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.reference import imagine, Memory, Objective
+from sparse_imagination_ros.imagination.reference import imagine, Memory, Moment, Objective
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 # A spike makes a call so many times longer.
@@ -67,12 +67,19 @@ class Spiky:
         self, predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor,
         candidates: Tensor, objective: Objective,
     ) -> Tensor:
-        """Imagine, and wait now and then."""
+        """Imagine; now and then every step of it takes longer."""
+        slowed = self.active and self._random.random() < self._share
+        more = self._random.uniform(*SPIKES) - 1 if slowed else 0.0
         began_s = monotonic()
-        costs = imagine(predictor, memory, goal, subset, candidates, objective)
-        if self.active and self._random.random() < self._share:
-            sleep((self._random.uniform(*SPIKES) - 1) * (monotonic() - began_s))
-        return costs
+
+        def late(moment: Moment) -> Tensor:
+            nonlocal began_s
+            if more:
+                sleep(more * (monotonic() - began_s))
+            began_s = monotonic()
+            return objective(moment)
+
+        return imagine(predictor, memory, goal, subset, candidates, late)
 
 
 def _burn(number: int, wanted: 'Synchronized[int]') -> None:

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from math import inf, log2, sqrt
 
+from torch import Tensor
+
+from sparse_imagination_ros.imagination.reference import Moment, Objective
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
+from sparse_imagination_ros.planning.mppi import OutOfTimeError
 from sparse_imagination_ros.world_models.manifest import Quality
 
-ENCODE, REMEMBER, IMAGINE, FINISH = 'encode', 'remember', 'imagine', 'finish'
+ENCODE, REMEMBER, IMAGINE, STEP, FINISH = 'encode', 'remember', 'imagine', 'step', 'finish'
 
 # Candidates of the smallest chunk; larger ones have twice as many, and so on.
 SMALLEST_CHUNK = 4
@@ -25,6 +29,8 @@ FEWEST_CANDIDATES = 16
 # The share of the time that a new choice is made for, and one that would replace a choice that
 # still does: what lies between them keeps it from going back and forth.
 SHARE, SHARE_TO_CHANGE = 0.9, 0.8
+# A chunk is granted as if it took so many times as long as is typical, to be broken off seldom.
+MARGIN = 1.1
 # A choice is replaced by one that is so much better in so many cycles on end.
 GAIN, CALM_CYCLES = 1.01, 3
 
@@ -168,8 +174,10 @@ class Grants:
     """
     Grants chunks of candidates until the deadline, and learns how long each took.
 
-    A chunk is granted only if it is hardly ever too slow for what is left: large ones while there
-    is much time, small ones near the end, so that as little as possible is left unused.
+    A chunk is granted if it fits as a rule, even if one of its steps is as slow as hardly ever
+    any is; and it is broken off before a step that might end too late. So large ones come while
+    there is much time, and small ones near the end. Where steps cannot be watched, since the
+    engine runs all of them as one, the whole chunk must hardly ever be too slow.
     """
 
     def __init__(
@@ -178,6 +186,8 @@ class Grants:
         self._clock, self._latency, self._tokens = clock, latency, tokens
         self._deadline_s = deadline_s
         self._granted, self._since_s = 0, clock()
+        self._stepped_s = self._since_s
+        self.any = False
 
     @property
     def since_s(self) -> float:
@@ -188,22 +198,51 @@ class Grants:
         """Return how many of so many candidates may be imagined next."""
         self.settle()
         self._granted = left if self._deadline_s == inf else self._most(left)
+        self._stepped_s = self._since_s
+        self.any = self.any or self._granted > 0
         return self._granted
+
+    def watched(self, objective: Objective) -> Objective:
+        """Return an objective that breaks off what is imagined when it takes too long."""
+        def watched(moment: Moment) -> Tensor:
+            now_s, step = self._clock(), Cell(STEP, self._tokens, len(moment.candidates))
+            took_ms = 1000 * (now_s - self._stepped_s)
+            self._latency.observe(step, took_ms)
+            self._stepped_s = now_s
+            done, steps = moment.step + 1, moment.candidates.shape[1]
+            # A slow step is likely followed by another.
+            needed_ms = max(took_ms, self._latency.worst_ms(step))
+            if done < steps and needed_ms > self._room_ms(now_s):
+                # As long as all of it would have taken: who broke off everything would learn
+                # nothing more.
+                self._settle(now_s, steps / done)
+                raise OutOfTimeError
+            return objective(moment)
+        return watched
 
     def settle(self) -> None:
         """Note how long the last chunk took."""
-        now_s = self._clock()
+        self._settle(self._clock())
+
+    def _settle(self, now_s: float, times: float = 1.0) -> None:
         if self._granted:
-            self._latency.observe(
-                Cell(IMAGINE, self._tokens, self._granted), 1000 * (now_s - self._since_s))
+            self._latency.observe(Cell(IMAGINE, self._tokens, self._granted),
+                                  times * 1000 * (now_s - self._since_s))
         self._granted, self._since_s = 0, now_s
 
     def _most(self, left: int) -> int:
-        room_ms = 1000 * (self._deadline_s - self._since_s) - self._latency.worst_ms(Cell(FINISH))
-        for count in chunks_of(left):
-            if self._latency.worst_ms(Cell(IMAGINE, self._tokens, count)) <= room_ms:
-                return count
-        return 0
+        room_ms = self._room_ms(self._since_s)
+        return next((count for count in chunks_of(left) if self._needed_ms(count) <= room_ms), 0)
+
+    def _needed_ms(self, count: int) -> float:
+        chunk, step = Cell(IMAGINE, self._tokens, count), Cell(STEP, self._tokens, count)
+        if not self._latency.knows(step):
+            return self._latency.worst_ms(chunk)
+        beyond_ms = self._latency.worst_ms(step) - self._latency.typical_ms(step)
+        return MARGIN * self._latency.typical_ms(chunk) + beyond_ms
+
+    def _room_ms(self, now_s: float) -> float:
+        return 1000 * (self._deadline_s - now_s) - self._latency.worst_ms(Cell(FINISH))
 
 
 def chunks_of(left: int) -> list[int]:

@@ -25,6 +25,12 @@ LOOKED_AT = 4
 
 # How many of so many candidates may be imagined next; 0: no more.
 Grant = Callable[[int], int]
+
+
+class OutOfTimeError(Exception):
+    """What was granted takes too long after all; it does not count, and more may be asked for."""
+
+
 # The lowest costs [M], rising, and a number of effective samples to how much each counts, [M].
 Weigh = Callable[[Tensor, float], Tensor]
 
@@ -148,7 +154,10 @@ def _in_chunks(
     costs: list[Tensor] = []
     done, total = 0, len(drawn)
     while done < total and (count := grant(total - done)):
-        costs.append(costs_of(drawn[done:done + count]))
+        try:
+            costs.append(costs_of(drawn[done:done + count]))
+        except OutOfTimeError:
+            continue
         chunks.append(count)
         done += count
     if len(costs) == 1:

@@ -27,6 +27,7 @@ from sparse_imagination_ros.planning.budget import (
     Grants,
     IMAGINE,
     REMEMBER,
+    STEP,
 )
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import Optimum, Refinement
@@ -226,8 +227,9 @@ class Planner:
         done_s = self._stopwatch()
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
-        if optimum is not None and not optimum.imagined and room_ms > 0:
+        if optimum is not None and not grants.any and room_ms > 0:
             self.latency.grow_bolder(IMAGINE)
+            self.latency.grow_bolder(STEP)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
@@ -288,7 +290,8 @@ class Planner:
             self.latency.observe(
                 Cell(REMEMBER, len(question.subset)), 1000 * (grants.since_s - began_s))
 
-        optimum = search(self._bundle.predictor, self.method, question, choice.effort.iterations,
+        method = replace(self.method, objective=grants.watched(self.method.objective))
+        optimum = search(self._bundle.predictor, method, question, choice.effort.iterations,
                          grants, remembered)
         grants.settle()
         return optimum

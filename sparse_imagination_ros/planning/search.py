@@ -90,7 +90,12 @@ def search(
     predictor: Predictor, method: Method, question: Question, iterations: int, grant: Grant,
     remembered: Callable[[], None] = lambda: None,
 ) -> Optimum:
-    """Answer a question; `remembered` is called when the context is ready for candidates."""
+    """
+    Answer a question.
+
+    `remembered` is called when the context is ready for candidates. The method's objective may
+    break off what was granted (`OutOfTimeError`).
+    """
     memory = remember(predictor, Context(question.tokens, question.actions))
     remembered()
     generator = torch.Generator().manual_seed(question.seed)
