@@ -302,20 +302,19 @@ class Planner:
             nominal, elites = self._plan.slid(stamp_s) / self._scale, slide(elites, shift)
         tokens, actions = self._context(subset, sent)
         committed, known = self._committed(stamp_s, sent, waited_s)
-        priors = torch.from_numpy(self._still(0))
+        priors = self._still(0)
         if self._prior is not None:
-            priors = self._prior(tokens[-1], goal[subset])
-        parts = [torch.as_tensor(part, dtype=torch.float32) for part in (
+            priors = self._prior(tokens[-1], goal[subset]).numpy()
+        parts = [np.asarray(part, np.float32) for part in (
             actions, nominal, elites, priors, committed, sent.last() / self._scale)]
-        bad = sum(int((~part.isfinite()).sum()) for part in parts)
+        bad = sum(int((~np.isfinite(part)).sum()) for part in parts)
         if bad:
-            parts = [part.nan_to_num(0.0, 0.0, 0.0) for part in parts]
-        actions, *others = parts
-        nominal_t, elites_t, priors_t, committed_t, last = others
+            parts = [np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in parts]
+        actions, nominal, elites, priors, committed, last = parts
         seed = int(torch.randint(2**62, (), generator=self._generator))
         return Question(
-            tokens, actions, goal[subset], subset, nominal_t, elites_t, priors_t, committed_t,
-            torch.from_numpy(known), last, candidates, seed), bad
+            tokens, torch.from_numpy(actions), goal[subset], subset, nominal, elites, priors,
+            committed, known, last, candidates, seed), bad
 
     def _committed(
         self, stamp_s: float, sent: CommandHistory, waited_s: float,
@@ -338,14 +337,14 @@ class Planner:
 
     def _take(self, optimum: Optimum | None, stamp_s: float) -> None:
         """Keep what was found as the plan; if nothing was, the last plan goes on."""
-        if optimum is not None and optimum.cost < inf and optimum.actions.isfinite().all():
-            actions = optimum.actions.numpy() * self._scale
+        if optimum is not None and optimum.cost < inf and np.isfinite(optimum.actions).all():
+            actions = optimum.actions * self._scale
             self._plan = Plan(stamp_s, stamp_s, self._command_s, actions)
-            self._elites = optimum.elites.numpy()
+            self._elites = optimum.elites
         elif self._plan is None:
             self._plan = Plan(stamp_s, stamp_s, self._command_s, self._still())
 
-    def _context(self, subset: Tensor, sent: CommandHistory) -> tuple[Tensor, Tensor]:
+    def _context(self, subset: Tensor, sent: CommandHistory) -> tuple[Tensor, Array]:
         """
         Collect the frames that lie whole model steps before the newest, as far as seen.
 
@@ -353,7 +352,7 @@ class Planner:
         """
         manifest = self._bundle.manifest
         chosen = [self._seen[-1]]
-        actions: list[Tensor] = []
+        actions: list[Array] = []
         for back in range(1, manifest.predictor.window):
             wanted_s = self._seen[-1].stamp_s - back * self._step_s
             nearest = min(self._seen, key=lambda seen: abs(seen.stamp_s - wanted_s))
@@ -363,11 +362,10 @@ class Planner:
             means = sent.means(nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip)
             # A longer or shorter interval moves the robot more or less than a model step.
             means *= between_s / self._step_s
-            actions.insert(0, torch.from_numpy(means / self._scale).flatten())
+            actions.insert(0, (means / self._scale).ravel())
             chosen.insert(0, nearest)
         return (torch.stack([seen.tokens[subset] for seen in chosen]),
-                torch.stack(actions) if actions
-                else torch.zeros(0, manifest.predictor.action_size))
+                np.array(actions, np.float32).reshape(-1, manifest.predictor.action_size))
 
     def _encode(
         self, picture: Picture, sensed: NDArray[np.float32] | None, what: str,
@@ -420,12 +418,12 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
     distance = GoalDistance(bundle.predictor, tuple(weights), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
-        torch.from_numpy(np.array(values, np.float32) / scale)
+        np.array(values, np.float32) / scale
         for values in (manifest.actions.low, manifest.actions.high, manifest.actions.acceleration))
     return Method(
         Sum([(1.0, distance), *added]) if added else distance,
         Spread(config.knots, config.bold_share), low, high,
-        acceleration * (manifest.step_s / manifest.frameskip), manifest.frameskip,
+        acceleration * np.float32(manifest.step_s / manifest.frameskip), manifest.frameskip,
         Refinement(config.sigma, min(config.sigma, config.least_sigma),
                    config.effective_samples, config.elites),
         config.optimiser, config.effort_cost, config.change_cost, engine)
