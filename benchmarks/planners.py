@@ -68,17 +68,17 @@ def ours(optimiser: str) -> Solve:
         config.sigma, config.least_sigma, config.effective_samples, config.elites)
     spread = Spread(config.knots, config.bold_share)
 
-    @torch.inference_mode()
     def solve(
         costs_of: Costs, steps: int, size: int, count: int, iterations: int, seed: int,
     ) -> Tensor:
-        generator = Generator().manual_seed(seed)
-        one = torch.ones(size)
+        one = np.ones(size, np.float32)
         bounds = Bounds(-one, one, 2 * one, 0 * one)
-        return optimise(
-            torch.zeros(steps, size), torch.zeros(0, steps, size), costs_of,
-            Proposals((count, steps, size), spread, bounds, generator),
+        plan = optimise(
+            np.zeros((steps, size), np.float32), np.zeros((0, steps, size), np.float32),
+            lambda candidates: costs_of(torch.from_numpy(candidates)).numpy(),
+            Proposals((count, steps, size), spread, bounds, np.random.default_rng(seed)),
             OPTIMISERS[optimiser], refinement, iterations).actions
+        return torch.from_numpy(plan)
 
     return solve
 

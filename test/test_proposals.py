@@ -4,23 +4,33 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-import torch
-from torch import Tensor
+import numpy as np
 
-from sparse_imagination_ros.planning.proposals import bounded, Bounds, Proposals, Spread
+from sparse_imagination_ros.planning.plan import Array
+from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
 
 SPREAD = Spread(knots=3, bold_share=0.25)
-FREE = Bounds(-torch.ones(2), torch.ones(2), torch.full((2,), 9.0), torch.zeros(2))
-NONE = torch.zeros(0, 8, 2)
+NONE = np.zeros((0, 8, 2), np.float32)
+
+
+def both(value: float) -> Array:
+    return np.full(2, value, np.float32)
+
+
+FREE = Bounds(both(-1), both(1), both(9), both(0))
 
 
 def draw(
-    nominal: Tensor, count: int = 64, sigma: float = 0.5, given_: Tensor = NONE,
+    nominal: Array, count: int = 64, sigma: float = 0.5, given_: Array = NONE,
     bounds: Bounds = FREE, seed: int = 0,
-) -> Tensor:
+) -> Array:
     proposals = Proposals(
-        (count, *nominal.shape), SPREAD, bounds, torch.Generator().manual_seed(seed))
+        (count, *nominal.shape), SPREAD, bounds, np.random.default_rng(seed))
     return proposals(nominal, sigma, given_)
+
+
+def line(start: float, end: float) -> Array:
+    return np.linspace(both(start), both(end), 8)
 
 
 values = st.floats(-3, 3, width=32)
@@ -33,53 +43,63 @@ values = st.floats(-3, 3, width=32)
 def test_bounds_and_rates_are_never_violated(
     nominal: list[float], rate: float, last: list[float], low: float, count: int, seed: int,
 ) -> None:
-    bounds = Bounds(torch.full((2,), low), torch.ones(2), torch.full((2,), rate),
-                    torch.tensor(last))
-    drawn = draw(torch.tensor(nominal).reshape(8, 2), count, 1.0, bounds=bounds, seed=seed)
-    assert drawn.shape == (count, 8, 2)
+    bounds = Bounds(both(low), both(1), both(rate), np.float32(last))
+    drawn = draw(np.float32(nominal).reshape(8, 2), count, 1.0, bounds=bounds, seed=seed)
+    assert drawn.shape == (count, 8, 2) and drawn.dtype == np.float32
     assert drawn.min() >= low and drawn.max() <= 1
-    before = bounds.last.clamp(bounds.low, bounds.high).expand(count, 1, 2)
-    assert torch.cat([before, drawn], 1).diff(dim=1).abs().max() <= rate + 1e-6
-    mean = drawn.mean(0)
-    assert torch.cat([before[0], mean]).diff(dim=0).abs().max() <= rate + 1e-5
+    before = np.clip(bounds.last, low, 1)
+    assert np.abs(np.diff(drawn, axis=1)).max() <= rate + 1e-6
+    assert np.abs(drawn[:, 0] - before).max() <= rate + 1e-6
+    mean = np.concatenate([before[None], drawn.mean(0)])
+    assert np.abs(np.diff(mean, axis=0)).max() <= rate + 1e-5
 
 
 def test_what_keeps_the_bounds_is_not_touched() -> None:
-    candidates = torch.linspace(0, 0.7, 8)[None, :, None].expand(3, 8, 2).clone()
-    bounds = Bounds(-torch.ones(2), torch.ones(2), torch.full((2,), 0.11), torch.zeros(2))
-    assert torch.equal(bounded(candidates, bounds), candidates)
+    slow = Bounds(both(-1), both(1), both(0.11), both(0))
+    drawn = draw(line(0, 0.7), given_=line(0.05, -0.7)[None], bounds=slow)
+    assert np.array_equal(drawn[0], line(0, 0.7)) and np.array_equal(drawn[2], line(0.05, -0.7))
 
 
 def test_the_last_plan_standing_still_and_what_is_given_are_always_candidates() -> None:
-    nominal = torch.linspace(-1, 1, 8)[:, None].expand(8, 2)
-    others = torch.rand(3, 8, 2)
-    drawn = draw(nominal, 16, given_=others)
-    assert torch.equal(drawn[0], nominal) and not drawn[1].any()
-    assert torch.equal(drawn[2:5], others)
-    assert torch.equal(draw(nominal, 4, given_=others), drawn[:4]), 'even if there is no room'
+    others = np.random.default_rng(0).random((3, 8, 2), np.float32)
+    drawn = draw(line(-1, 1), 16, given_=others)
+    assert np.array_equal(drawn[0], line(-1, 1)) and not drawn[1].any()
+    assert np.array_equal(drawn[2:5], others)
+    few = draw(line(-1, 1), 4, given_=others)
+    assert np.array_equal(few, drawn[:4]), 'even if there is no room'
 
 
 def test_each_draw_comes_with_its_mirror_image() -> None:
-    drawn = draw(torch.zeros(8, 2), 34, 0.05, bounds=Bounds(
-        -9 * torch.ones(2), 9 * torch.ones(2), torch.full((2,), 99.0), torch.zeros(2)))
-    for one, other in drawn[2:].reshape(16, 2, 8, 2):
-        torch.testing.assert_close(one, -other)
+    wide = Bounds(both(-9), both(9), both(99), both(0))
+    for count in (34, 35):
+        drawn = draw(0 * line(0, 1), count, 0.05, bounds=wide)
+        assert len(drawn) == count and drawn[2:].any((1, 2)).all()
+        assert np.array_equal(drawn[2:34:2], -drawn[3:34:2])
 
 
 def test_bold_ones_are_spread_among_the_others() -> None:
-    drawn = draw(torch.zeros(8, 2), 66, 0.01)[2:]
-    bold = drawn.abs().amax((1, 2)) > 0.1
+    drawn = draw(0 * line(0, 1), 66, 0.01)[2:]
+    bold = np.abs(drawn).max((1, 2)) > 0.1
     assert bold.sum() == 16
     for part in bold.reshape(4, 16):
         assert 2 <= part.sum() <= 6
 
 
 def test_bold_candidates_do_not_depend_on_the_nominal() -> None:
-    one, other = draw(torch.zeros(8, 2)), draw(torch.full((8, 2), 0.3))
+    one, other = draw(0 * line(0, 1)), draw(line(0.3, 0.3))
     assert (one == other).all((1, 2)).sum() == 1 + round(0.25 * 62)
 
 
+def test_near_candidates_are_as_far_from_the_nominal_as_was_asked() -> None:
+    wide = Bounds(both(-9), both(9), both(99), both(0))
+    drawn = draw(line(-3, 3), 4000, 0.2, bounds=wide)[2:]
+    near = drawn[np.abs(drawn - line(-3, 3)).max((1, 2)) < 1.2]
+    assert len(near) == len(drawn) - 1000
+    # Knots lie at the first and the last step.
+    assert np.allclose((near - line(-3, 3))[:, [0, -1]].std(0), 0.2, atol=0.02)
+
+
 def test_no_two_iterations_draw_the_same() -> None:
-    proposals = Proposals((8, 8, 2), SPREAD, FREE, torch.Generator().manual_seed(0))
-    drawn = [proposals(torch.zeros(8, 2), 0.5, NONE)[2:] for _ in range(20)]
-    assert len({tuple(one.flatten().tolist()) for one in drawn}) == 20
+    proposals = Proposals((8, 8, 2), SPREAD, FREE, np.random.default_rng(0))
+    drawn = [proposals(0 * line(0, 1), 0.5, NONE)[2:] for _ in range(20)]
+    assert len({one.tobytes() for one in drawn}) == 20

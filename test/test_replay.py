@@ -231,18 +231,19 @@ def test_the_rank_is_the_share_of_cheaper_candidates(folder: Path, untrained: Pa
     segments = find_segments(tape, bundle.manifest, STEPS, 100, 0.5)
     subset = draw_subsets(len(segments), GRID**2, 6, planning)[7]
     found = rank_of(tape, segments, 7, subset, bundle, planning)
-    actions, limits = torch.from_numpy(segments.actions[7]), bundle.manifest.actions
-    high = torch.tensor(limits.high)
+    actions, limits = segments.actions[7], bundle.manifest.actions
+    high = np.float32(limits.high)
     bounds = Bounds(
-        torch.tensor(limits.low) / high, torch.ones(2),
-        torch.tensor(limits.acceleration) * bundle.manifest.step_s / high, actions[1])
+        np.float32(limits.low) / high, high / high,
+        np.float32(limits.acceleration) * np.float32(bundle.manifest.step_s) / high, actions[1])
     draw = Proposals((16, STEPS, 2), Spread(planning.knots, planning.bold_share), bounds,
-                     torch.Generator().manual_seed(7))
-    drawn = draw(torch.zeros(STEPS, 2), planning.sigma, torch.zeros(0, STEPS, 2))
+                     np.random.default_rng(7))
+    still = np.zeros((STEPS, 2), np.float32)
+    drawn = draw(still, planning.sigma, still[None][:0])
     tokens = torch.from_numpy(np.array(tape.tokens[segments.pictures[7]]))
     costs = bundle.costs(
-        Context(tokens[:3], actions[:2]), tokens[-1], torch.cat([actions[None, 2:], drawn]),
-        torch.from_numpy(subset))
+        Context(tokens[:3], torch.from_numpy(actions[:2])), tokens[-1],
+        torch.from_numpy(np.concatenate([actions[None, 2:], drawn])), torch.from_numpy(subset))
     assert found == pytest.approx(float((costs[1:] < costs[0]).float().mean()))
 
 

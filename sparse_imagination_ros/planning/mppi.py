@@ -4,17 +4,18 @@
 Model predictive path integral control, anytime: sample, imagine, average; the good ones count.
 
 How candidates are drawn is the matter of `proposals.py`; how much may be imagined is decided by
-whoever grants it. `cem.py` differs in how candidates are weighed, and in nothing else.
+whoever grants it. `cem.py` differs in how candidates are weighed, and in nothing else. All this is
+arithmetic with few numbers, for which numpy takes a fraction of the time of torch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, inf, isfinite, sqrt
+from math import ceil, inf, sqrt
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from sparse_imagination_ros.planning.plan import Array
 
 # Temperatures that are tried, in units of the largest excess cost.
 COLDEST, HOTTEST, TEMPERATURES = -4.0, 2.0, 37
@@ -22,6 +23,9 @@ TINY = np.float32(1e-30)
 _MINUS_TEMPERATURES = -np.logspace(COLDEST, HOTTEST, TEMPERATURES, dtype=np.float32)[:, None]
 # Of the candidates so many times as many are looked at as shall count: the others would not.
 LOOKED_AT = 4
+
+# Costs beyond it are taken for no numbers, since with them the arithmetic would overflow.
+LARGEST = np.float32(1e36)
 
 # How many of so many candidates may be imagined next; 0: no more.
 Grant = Callable[[int], int]
@@ -32,13 +36,13 @@ class OutOfTimeError(Exception):
 
 
 # The lowest costs [M], rising, and a number of effective samples to how much each counts, [M].
-Weigh = Callable[[Tensor, float], Tensor]
+Weigh = Callable[[Array, float], Array]
 
 
 class Draw(Protocol):
     """Draws candidates."""
 
-    def __call__(self, nominal: Tensor, sigma: float, elites: Tensor, /) -> Tensor:
+    def __call__(self, nominal: Array, sigma: float, elites: Array, /) -> Array:
         """Return [N, T, A] around a nominal sequence [T, A], with elites [E, T, A] among them."""
 
 
@@ -67,9 +71,9 @@ class Optimum:
     were no numbers.
     """
 
-    actions: Tensor
+    actions: Array
     cost: float
-    elites: Tensor
+    elites: Array
     granted: tuple[tuple[int, ...], ...]
     not_finite: int
 
@@ -85,7 +89,7 @@ def everything(left: int) -> int:
 
 
 def optimise(
-    nominal: Tensor, elites: Tensor, costs_of: Callable[[Tensor], Tensor], draw: Draw,
+    nominal: Array, elites: Array, costs_of: Callable[[Array], Array], draw: Draw,
     weigh: Weigh, refinement: Refinement, iterations: int, grant: Grant = everything,
 ) -> Optimum:
     """
@@ -102,56 +106,54 @@ def optimise(
         if not chunks:
             break
         granted.append(chunks)
-        costs, bad = _only_numbers(costs)
+        drawn, costs, bad = _only_numbers(drawn, costs)
         not_finite += bad
-        if bad == len(costs):
+        if not len(costs):
             continue
         best, lowest = best_of(drawn, costs, refinement.effective)
         weights = weigh(lowest, refinement.effective)
         nominal = mean(best, weights)
         sigma = min(max(_spread(best, nominal, weights), refinement.least_sigma),
                     refinement.sigma)
-        elites, cost = best[:refinement.elites], min(cost, lowest[0].item())
+        elites, cost = best[:refinement.elites], min(cost, float(lowest[0]))
     return Optimum(nominal, cost, elites, tuple(granted), not_finite)
 
 
-def best_of(drawn: Tensor, costs: Tensor, effective: float) -> tuple[Tensor, Tensor]:
+def best_of(drawn: Array, costs: Array, effective: float) -> tuple[Array, Array]:
     """Return the best of the imagined candidates, [M, T, A], and their costs, rising."""
-    count = min(len(costs), ceil(LOOKED_AT * effective))
-    lowest, places = costs.topk(count, largest=False)
-    return drawn[places], lowest
+    best = costs.argsort()[:ceil(LOOKED_AT * effective)]
+    return drawn.take(best, 0), costs[best]
 
 
-def softmax_weights(lowest: Tensor, effective: float) -> Tensor:
+def softmax_weights(lowest: Array, effective: float) -> Array:
     """
-    Return how much each candidate counts, with a sum of one; infinite costs count nothing.
+    Return how much each candidate counts, with a sum of one, by costs that are numbers.
 
     The temperature is the lowest at which so many samples count: 1 / sum of squared weights is
     at least `effective`. So weights depend neither on scale nor on offset of the costs.
     """
-    costs = lowest.numpy()
-    excess = costs - costs[0]
-    # They rise: the last one before those that are infinite.
-    scale = excess[np.searchsorted(excess, np.float32(inf)) - 1] + TINY
-    weights = np.exp(excess / (scale * _MINUS_TEMPERATURES))
-    weights /= weights.sum(1, keepdims=True)
-    enough = (weights * weights).sum(1) * effective <= 1
+    excess = lowest - lowest[0]
+    weights = np.exp(excess / ((excess[-1] + TINY) * _MINUS_TEMPERATURES))
+    sums = weights.sum(1)
+    enough = (weights * weights).sum(1) * effective <= sums * sums
     # The hottest, if there are fewer samples than that.
     enough[-1] = True
-    return torch.from_numpy(weights[enough.argmax()])
+    chosen = enough.argmax()
+    share: Array = weights[chosen] / sums[chosen]
+    return share
 
 
-def mean(candidates: Tensor, weights: Tensor) -> Tensor:
+def mean(candidates: Array, weights: Array) -> Array:
     """Return the weighted mean [T, A] of candidates [M, T, A]."""
-    return torch.mv(candidates.flatten(1).t(), weights).view(candidates.shape[1:])
+    return (weights @ candidates.reshape(len(weights), -1)).reshape(candidates.shape[1:])
 
 
 def _in_chunks(
-    drawn: Tensor, costs_of: Callable[[Tensor], Tensor], grant: Grant,
-) -> tuple[Tensor, tuple[int, ...]]:
+    drawn: Array, costs_of: Callable[[Array], Array], grant: Grant,
+) -> tuple[Array, tuple[int, ...]]:
     """Imagine as many as is granted, in their order: costs [n], and of how many each chunk was."""
     chunks: list[int] = []
-    costs: list[Tensor] = []
+    costs: list[Array] = []
     done, total = 0, len(drawn)
     while done < total and (count := grant(total - done)):
         try:
@@ -162,18 +164,18 @@ def _in_chunks(
         done += count
     if len(costs) == 1:
         return costs[0], tuple(chunks)
-    return torch.cat(costs) if costs else drawn.new_zeros(0), tuple(chunks)
+    return np.concatenate(costs) if costs else np.zeros(0, np.float32), tuple(chunks)
 
 
-def _only_numbers(costs: Tensor) -> tuple[Tensor, int]:
-    """Return costs of which those that are no numbers are infinite, and how many those are."""
-    if isfinite(costs.sum().item()):
-        return costs, 0
-    costs = costs.nan_to_num(inf, inf, inf)
-    return costs, int(costs.isinf().sum())
+def _only_numbers(drawn: Array, costs: Array) -> tuple[Array, Array, int]:
+    """Return the candidates whose costs are numbers, those costs, and how many others were."""
+    sound = np.abs(costs) < LARGEST
+    if sound.all():
+        return drawn, costs, 0
+    return drawn[:len(costs)][sound], costs[sound], int((~sound).sum())
 
 
-def _spread(candidates: Tensor, centre: Tensor, weights: Tensor) -> float:
+def _spread(candidates: Array, centre: Array, weights: Array) -> float:
     """Return the weighted standard deviation of candidates [M, T, A] about a mean [T, A]."""
-    apart = (candidates - centre).flatten(1)
-    return sqrt(torch.dot(weights, torch.linalg.vecdot(apart, apart)).item() / centre.numel())
+    apart = candidates - centre
+    return sqrt(mean(apart * apart, weights).sum() / centre.size)

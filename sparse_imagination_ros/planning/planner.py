@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cycle: a frame in, a time-stamped plan out, before its deadline. No threads here."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
 from time import monotonic
@@ -48,6 +48,7 @@ from sparse_imagination_ros.planning.search import (
     Record,
     search,
 )
+from sparse_imagination_ros.planning.seen import Seen
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -122,15 +123,6 @@ class Cycle:
     record: Record | None = None
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A frame's tokens [P, D]; whole if all of them are numbers."""
-
-    stamp_s: float
-    tokens: Tensor
-    whole: bool
-
-
 class Planner:
     """
     Plans with one bundle toward one goal picture at a time.
@@ -178,7 +170,7 @@ class Planner:
 
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
-        self._seen: deque[_Seen] = deque()
+        self._seen = Seen(self._bundle.manifest.predictor.window, self._step_s)
         self._plan: Plan | None = None
         self._elites = self._still(0)
         self._cycle_s = self.budget_s
@@ -214,7 +206,7 @@ class Planner:
         subset = self._subset(self._goal, choice.effort.tokens)
         if len(subset) < self._bundle.manifest.fewest_tokens:
             subset = subset[:0]
-        optimum, record, not_finite = None, None, self._count_not_finite()
+        optimum, record, not_finite = None, None, self._seen.newest.not_finite
         grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
         if len(subset):
             question, bad = self._question(
@@ -258,27 +250,20 @@ class Planner:
         return np.zeros((*count, self._commands, len(self._scale)), np.float32)
 
     def _see(self, frame: Frame) -> None:
-        if self._seen and frame.stamp_s <= self._seen[-1].stamp_s:
+        if self._seen.is_ahead_of(frame.stamp_s):
             # The clock went back, as when a bag is replayed again.
             self.forget()
-        tokens = self._encode(frame.rgb, frame.sensed, 'camera picture')
-        self._seen.append(_Seen(frame.stamp_s, tokens, bool(tokens.isfinite().all())))
-        span_s = self._bundle.manifest.predictor.window * self._step_s
-        while self._seen[0].stamp_s < frame.stamp_s - span_s:
-            self._seen.popleft()
+        self._seen.add(
+            frame.stamp_s, self._encode(frame.rgb, frame.sensed, 'camera picture'))
 
     def _subset(self, goal: Tensor, count: int) -> Tensor:
         """Choose so many tokens, [K], of those that are numbers here and at the goal."""
-        newest = self._seen[-1].tokens
+        newest = self._seen.newest.tokens
         sound = (newest.isfinite() & goal.isfinite()).all(-1).nonzero().squeeze(1)
         difference = (newest[sound] - goal[sound]).square().mean(-1)
         draw = SUBSETS[self._config.subset]
         chosen: Tensor = sound[draw(difference, min(count, len(sound)), self._generator)]
         return chosen
-
-    def _count_not_finite(self) -> int:
-        newest = self._seen[-1]
-        return 0 if newest.whole else int((~newest.tokens.isfinite()).sum())
 
     def _room_ms(self, deadline_s: float, now_s: float) -> float:
         return 1000 * (deadline_s - now_s) - self.latency.worst_ms(Cell(FINISH))
@@ -307,20 +292,19 @@ class Planner:
             nominal, elites = self._plan.slid(stamp_s) / self._scale, slide(elites, shift)
         tokens, actions = self._context(subset, sent)
         committed, known = self._committed(stamp_s, sent, waited_s)
-        priors = torch.from_numpy(self._still(0))
+        priors = self._still(0)
         if self._prior is not None:
-            priors = self._prior(tokens[-1], goal[subset])
-        parts = [torch.as_tensor(part, dtype=torch.float32) for part in (
+            priors = self._prior(tokens[-1], goal[subset]).numpy()
+        parts = [np.asarray(part, np.float32) for part in (
             actions, nominal, elites, priors, committed, sent.last() / self._scale)]
-        bad = sum(int((~part.isfinite()).sum()) for part in parts)
+        bad = sum(int((~np.isfinite(part)).sum()) for part in parts)
         if bad:
-            parts = [part.nan_to_num(0.0, 0.0, 0.0) for part in parts]
-        actions, *others = parts
-        nominal_t, elites_t, priors_t, committed_t, last = others
+            parts = [np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in parts]
+        actions, nominal, elites, priors, committed, last = parts
         seed = int(torch.randint(2**62, (), generator=self._generator))
         return Question(
-            tokens, actions, goal[subset], subset, nominal_t, elites_t, priors_t, committed_t,
-            torch.from_numpy(known), last, candidates, seed), bad
+            tokens, torch.from_numpy(actions), goal[subset], subset, nominal, elites, priors,
+            committed, known, last, candidates, seed), bad
 
     def _committed(
         self, stamp_s: float, sent: CommandHistory, waited_s: float,
@@ -343,36 +327,23 @@ class Planner:
 
     def _take(self, optimum: Optimum | None, stamp_s: float) -> None:
         """Keep what was found as the plan; if nothing was, the last plan goes on."""
-        if optimum is not None and optimum.cost < inf and optimum.actions.isfinite().all():
-            actions = optimum.actions.numpy() * self._scale
+        if optimum is not None and optimum.cost < inf and np.isfinite(optimum.actions).all():
+            actions = optimum.actions * self._scale
             self._plan = Plan(stamp_s, stamp_s, self._command_s, actions)
-            self._elites = optimum.elites.numpy()
+            self._elites = optimum.elites
         elif self._plan is None:
             self._plan = Plan(stamp_s, stamp_s, self._command_s, self._still())
 
-    def _context(self, subset: Tensor, sent: CommandHistory) -> tuple[Tensor, Tensor]:
-        """
-        Collect the frames that lie whole model steps before the newest, as far as seen.
-
-        tokens: [H, K, D]; actions: [H - 1, F * A].
-        """
-        manifest = self._bundle.manifest
-        chosen = [self._seen[-1]]
-        actions: list[Tensor] = []
-        for back in range(1, manifest.predictor.window):
-            wanted_s = self._seen[-1].stamp_s - back * self._step_s
-            nearest = min(self._seen, key=lambda seen: abs(seen.stamp_s - wanted_s))
-            if abs(nearest.stamp_s - wanted_s) > self._step_s / 4 or not nearest.whole:
-                break
-            between_s = chosen[0].stamp_s - nearest.stamp_s
-            means = sent.means(nearest.stamp_s, chosen[0].stamp_s, manifest.frameskip)
+    def _context(self, subset: Tensor, sent: CommandHistory) -> tuple[Tensor, Array]:
+        """Collect what was seen, tokens [H, K, D], and done in between, [H - 1, F * A]."""
+        manifest, sights = self._bundle.manifest, self._seen.steps_apart()
+        actions = np.zeros((len(sights) - 1, manifest.predictor.action_size), np.float32)
+        for number, (one, other) in enumerate(pairwise(sights)):
+            means = sent.means(one.stamp_s, other.stamp_s, manifest.frameskip)
             # A longer or shorter interval moves the robot more or less than a model step.
-            means *= between_s / self._step_s
-            actions.insert(0, torch.from_numpy(means / self._scale).flatten())
-            chosen.insert(0, nearest)
-        return (torch.stack([seen.tokens[subset] for seen in chosen]),
-                torch.stack(actions) if actions
-                else torch.zeros(0, manifest.predictor.action_size))
+            means *= (other.stamp_s - one.stamp_s) / self._step_s
+            actions[number] = (means / self._scale).ravel()
+        return torch.stack([sight.tokens[subset] for sight in sights]), actions
 
     def _encode(
         self, picture: Picture, sensed: NDArray[np.float32] | None, what: str,
@@ -410,7 +381,7 @@ class Planner:
                     continue
                 for _ in range(TRIALS):
                     question, _ = self._question(
-                        self._seen[-1].stamp_s, self._goal, subset, sent, count, 0.0)
+                        self._seen.newest.stamp_s, self._goal, subset, sent, count, 0.0)
                     grants = Grants(self._stopwatch, self.latency, tokens, inf)
                     self._search(question, Choice(Effort(tokens, count, 1), ''), grants)
 
@@ -433,12 +404,12 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
     distance = GoalDistance(bundle.predictor, tuple(weights), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
-        torch.from_numpy(np.array(values, np.float32) / scale)
+        np.array(values, np.float32) / scale
         for values in (manifest.actions.low, manifest.actions.high, manifest.actions.acceleration))
     return Method(
         Sum([(1.0, distance), *added]) if added else distance,
         Spread(config.knots, config.bold_share), low, high,
-        acceleration * (manifest.step_s / manifest.frameskip), manifest.frameskip,
+        acceleration * np.float32(manifest.step_s / manifest.frameskip), manifest.frameskip,
         Refinement(config.sigma, min(config.sigma, config.least_sigma),
                    config.effective_samples, config.elites),
         config.optimiser, config.effort_cost, config.change_cost, engine)

@@ -3,13 +3,15 @@
 """
 One search: a question with all that its answer depends on, so that it can be asked again.
 
-Where a question comes from, and what is done with the answer, is the matter of `planner.py`.
+What is drawn and averaged are arrays; here they meet the tensors of what imagines them. Where a
+question comes from, and what is done with the answer, is the matter of `planner.py`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
 import torch
@@ -33,6 +35,7 @@ from sparse_imagination_ros.planning.mppi import (
     Weigh,
 )
 from sparse_imagination_ros.planning.objective import action_cost
+from sparse_imagination_ros.planning.plan import Array
 from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
 from sparse_imagination_ros.world_models.predictor import Predictor
 
@@ -55,12 +58,12 @@ class Question:
     actions: Tensor
     goal: Tensor
     subset: Tensor
-    nominal: Tensor
-    elites: Tensor
-    priors: Tensor
-    committed: Tensor
-    known: Tensor
-    last: Tensor
+    nominal: Array
+    elites: Array
+    priors: Array
+    committed: Array
+    known: Array
+    last: Array
     candidates: int
     seed: int
 
@@ -75,9 +78,9 @@ class Method:
 
     objective: Objective
     spread: Spread
-    low: Tensor
-    high: Tensor
-    rate: Tensor
+    low: Array
+    high: Array
+    rate: Array
     frameskip: int
     refinement: Refinement
     optimiser: str
@@ -98,26 +101,26 @@ def search(
     """
     memory = remember(predictor, Context(question.tokens, question.actions))
     remembered()
-    generator = torch.Generator().manual_seed(question.seed)
-    bounds = Bounds(method.low, method.high, method.rate, question.last)
-    given, free = question.known * question.committed, 1 - question.known
-
+    last = torch.from_numpy(question.last)
+    given = torch.from_numpy(question.known * question.committed)
+    free = torch.from_numpy(1 - question.known)
     proposals = Proposals(
-        (question.candidates, *question.nominal.shape), method.spread, bounds, generator)
+        (question.candidates, *question.nominal.shape), method.spread,
+        Bounds(method.low, method.high, method.rate, question.last),
+        np.random.default_rng(question.seed))
 
-    def draw(nominal: Tensor, sigma: float, elites: Tensor) -> Tensor:
-        return proposals(nominal, sigma, torch.cat([question.priors, elites]))
+    def draw(nominal: Array, sigma: float, elites: Array) -> Array:
+        return proposals(nominal, sigma, np.concatenate([question.priors, elites]))
 
-    def costs_of(candidates: Tensor) -> Tensor:
+    def costs_of(candidates: Array) -> Array:
         # Until this plan can be ready the robot goes on with what it is told.
-        commands = given + free * candidates
-        actions = commands.reshape(len(commands), -1, question.last.numel() * method.frameskip)
+        commands = given + free * torch.from_numpy(candidates)
+        actions = commands.reshape(len(commands), -1, len(last) * method.frameskip)
         costs = method.imagine(
             predictor, memory, question.goal, question.subset, actions, method.objective)
         if method.effort_cost or method.change_cost:
-            costs = costs + action_cost(
-                commands, question.last, method.effort_cost, method.change_cost)
-        return costs
+            costs = costs + action_cost(commands, last, method.effort_cost, method.change_cost)
+        return costs.numpy()
 
     return optimise(
         question.nominal, question.elites, costs_of, draw, OPTIMISERS[method.optimiser],
@@ -142,8 +145,8 @@ def replay(predictor: Predictor, method: Method, record: Record) -> Optimum:
 def write_record(path: Path, record: Record) -> None:
     """Keep a search in one file."""
     question = record.question
-    tensors = {field.name: getattr(question, field.name).contiguous()
-               for field in fields(Question) if field.type in (Tensor, 'Tensor')}
+    tensors = {field.name: torch.as_tensor(getattr(question, field.name)).contiguous()
+               for field in fields(Question) if field.type is not int}
     save_file(tensors, path, {
         SEED: str(question.seed), CANDIDATES: str(question.candidates),
         GRANTED: ' '.join(','.join(map(str, chunks)) for chunks in record.granted)})
@@ -157,8 +160,11 @@ def read_record(path: Path) -> Record:
             # Copies lie in memory as the originals did: products depend on that, by a last bit.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         granted = tuple(tuple(map(int, chunks.split(','))) for chunks in facts[GRANTED].split())
+        arrays = {field.name: tensors.pop(field.name).numpy()
+                  for field in fields(Question) if field.type == Array}
         return Record(Question(
-            **tensors, seed=int(facts[SEED]), candidates=int(facts[CANDIDATES])), granted)
+            **tensors, **arrays, candidates=int(facts[CANDIDATES]), seed=int(facts[SEED])),
+            granted)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise PlanningError(f'{path} does not hold a recorded search ({error})') from error
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from sparse_imagination_ros.imagination.reference import Context, imagine, remember
 from sparse_imagination_ros.planning.planner import method_of, PlannerConfig
@@ -156,24 +156,25 @@ def rank_of(
 
     The goal is the last picture of the segment, and the candidates those of a first iteration.
     """
-    row, actions = segments.pictures[number], torch.from_numpy(segments.actions[number])
+    row, actions = segments.pictures[number], segments.actions[number]
     real = some_tokens(tape, row[None], subset[None])[0]
     before = segments.context - 1
     recorded, size = actions[before:], len(bundle.manifest.actions.names)
-    still = torch.zeros(1, recorded.numel() // size, size)
+    still = np.zeros((1, recorded.size // size, size), np.float32)
     # It was told this last, or nothing.
-    last = torch.cat([still[0, :1], actions[:before].reshape(-1, size)])[-1]
+    last = np.concatenate([still[0, :1], actions[:before].reshape(-1, size)])[-1]
     method = method_of(bundle, planning)
     draw = Proposals(
         (planning.candidates, *still.shape[1:]), method.spread,
         Bounds(method.low, method.high, method.rate, last),
-        Generator().manual_seed(planning.seed + number))
+        np.random.default_rng(planning.seed + number))
     drawn = draw(still[0], planning.sigma, still[:0])
-    candidates = torch.cat([recorded[None], drawn.reshape(len(drawn), *recorded.shape)])
-    memory = remember(bundle.predictor, Context(real[:segments.context], actions[:before]))
+    candidates = np.concatenate([recorded[None], drawn.reshape(len(drawn), *recorded.shape)])
+    memory = remember(bundle.predictor, Context(
+        real[:segments.context], torch.from_numpy(actions[:before])))
     costs = imagine(
-        bundle.predictor, memory, real[-1], torch.from_numpy(subset), candidates,
-        method.objective)
+        bundle.predictor, memory, real[-1], torch.from_numpy(subset),
+        torch.from_numpy(candidates), method.objective)
     return float((costs[1:] < costs[0]).double().mean())
 
 
