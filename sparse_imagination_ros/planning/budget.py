@@ -187,7 +187,7 @@ class Grants:
         self._deadline_s = deadline_s
         self._granted, self._since_s = 0, clock()
         self._stepped_s = self._since_s
-        self.any = False
+        self.granted_any = False
 
     @property
     def since_s(self) -> float:
@@ -199,7 +199,7 @@ class Grants:
         self.settle()
         self._granted = left if self._deadline_s == inf else self._most(left)
         self._stepped_s = self._since_s
-        self.any = self.any or self._granted > 0
+        self.granted_any = self.granted_any or self._granted > 0
         return self._granted
 
     def watched(self, objective: Objective) -> Objective:

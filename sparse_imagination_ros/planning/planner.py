@@ -219,7 +219,7 @@ class Planner:
         done_s = self._stopwatch()
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
-        if optimum is not None and not grants.any and room_ms > 0:
+        if optimum is not None and not grants.granted_any and room_ms > 0:
             self.latency.grow_bolder(IMAGINE)
             self.latency.grow_bolder(STEP)
         # A moving average is enough here: it only shifts the first actions.
