@@ -223,8 +223,7 @@ def test_a_slow_step_is_taken_for_the_first_of_many() -> None:
 def test_what_was_broken_off_is_learned_as_if_it_had_gone_on() -> None:
     watched = Watched(45.0)
     assert watched.grants(8) == 8 and watched.imagine(20.0, 20.0) == 2
-    median_ms = (10.0 + 200.0) / 2
-    assert watched.latency.typical_ms(Cell(IMAGINE, 4, 8)) == pytest.approx(median_ms, rel=0.05)
+    assert watched.latency.typical_ms(Cell(IMAGINE, 4, 8)) > 100.0, 'of 200 ms now, of 10 before'
 
 
 def test_what_chunks_took_is_learned() -> None:

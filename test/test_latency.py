@@ -34,6 +34,13 @@ def test_what_was_measured_is_typical() -> None:
     assert model.worst_ms(SMALL) > 2.0
 
 
+def test_a_slow_first_time_is_forgotten() -> None:
+    model = LatencyModel()
+    for ms in (50.0, 2.0, 2.1):
+        model.observe(SMALL, ms)
+    assert model.typical_ms(SMALL) == pytest.approx(2.1, rel=0.1)
+
+
 def test_throttling_is_followed_within_five_stages_in_all_cells() -> None:
     model = learned()
     for _ in range(5):

@@ -186,7 +186,7 @@ class Grants:
         self._clock, self._latency, self._tokens = clock, latency, tokens
         self._deadline_s = deadline_s
         self._granted, self._since_s = 0, clock()
-        self._stepped_s = self._since_s
+        self._stepped_s, self._longest_ms = self._since_s, 0.0
         self.granted_any = False
 
     @property
@@ -198,17 +198,16 @@ class Grants:
         """Return how many of so many candidates may be imagined next."""
         self.settle()
         self._granted = left if self._deadline_s == inf else self._most(left)
-        self._stepped_s = self._since_s
+        self._stepped_s, self._longest_ms = self._since_s, 0.0
         self.granted_any = self.granted_any or self._granted > 0
         return self._granted
 
     def watched(self, objective: Objective) -> Objective:
         """Return an objective that breaks off what is imagined when it takes too long."""
         def watched(moment: Moment) -> Tensor:
-            now_s, step = self._clock(), Cell(STEP, self._tokens, len(moment.candidates))
-            took_ms = 1000 * (now_s - self._stepped_s)
-            self._latency.observe(step, took_ms)
-            self._stepped_s = now_s
+            now_s, step = self._clock(), Cell(STEP, self._tokens, self._granted)
+            took_ms, self._stepped_s = 1000 * (now_s - self._stepped_s), now_s
+            self._longest_ms = max(self._longest_ms, took_ms)
             done, steps = moment.step + 1, moment.candidates.shape[1]
             # A slow step is likely followed by another.
             needed_ms = max(took_ms, self._latency.worst_ms(step))
@@ -226,8 +225,10 @@ class Grants:
 
     def _settle(self, now_s: float, times: float = 1.0) -> None:
         if self._granted:
-            self._latency.observe(Cell(IMAGINE, self._tokens, self._granted),
-                                  times * 1000 * (now_s - self._since_s))
+            size = (self._tokens, self._granted)
+            self._latency.observe(Cell(IMAGINE, *size), times * 1000 * (now_s - self._since_s))
+            # Of nothing, if no step was seen, it learns nothing.
+            self._latency.observe(Cell(STEP, *size), self._longest_ms)
         self._granted, self._since_s = 0, now_s
 
     def _most(self, left: int) -> int:

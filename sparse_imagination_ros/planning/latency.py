@@ -25,6 +25,8 @@ PACE_WINDOW = 9
 # How fast what is known of a cell moves toward what is measured, at the pace of the moment; what
 # is farther from it than so many times is a spike or a step of the load, and no news of the cell.
 CELL_RATE, CELL_REACH = 0.02, 1.5
+# Before that, it is the median of so many: the first time is often slow.
+FIRST = 3
 # One cycle in a hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
 TAIL_QUANTILE, TAIL_STEP = 0.99, 0.25
 FIRST_TAIL = 2.5
@@ -66,6 +68,7 @@ class LatencyModel:
         tails: Mapping[str, float] | None = None,
     ) -> None:
         self._costs_ms = dict(costs_ms or {})
+        self._first_ms: defaultdict[Cell, list[float]] = defaultdict(list)
         self._stages: defaultdict[str, _Stage] = defaultdict(_Stage)
         for stage, tail in (tails or {}).items():
             self._stages[stage].tail = tail
@@ -89,12 +92,20 @@ class LatencyModel:
         if not 0 < ms < inf:
             return
         stage = self._stages[cell.stage]
-        ratio = ms / self._costs_ms.setdefault(cell, ms / stage.pace)
+        is_new = cell in self._first_ms or cell not in self._costs_ms
+        if is_new:
+            first = self._first_ms[cell]
+            first.append(ms / stage.pace)
+            self._costs_ms[cell] = median(first)
+            if len(first) == FIRST:
+                del self._first_ms[cell]
+        ratio = ms / self._costs_ms[cell]
         stage.worst = max(stage.worst, ratio)
         stage.ratios.append(ratio)
         stage.pace = median(stage.ratios)
-        news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
-        self._costs_ms[cell] *= news ** CELL_RATE
+        if not is_new:
+            news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
+            self._costs_ms[cell] *= news ** CELL_RATE
 
     def end_cycle(self) -> None:
         """Learn the tails from the worst of the cycle, which by itself moves them a little."""
