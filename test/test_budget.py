@@ -22,6 +22,7 @@ from sparse_imagination_ros.planning.budget import (
     Grants,
     IMAGINE,
     REMEMBER,
+    RESERVE_MS,
     search_quality,
     STEP,
     success_of,
@@ -183,7 +184,8 @@ class Watched:
         for _ in range(9):
             self.latency.observe(Cell(STEP, 4, 8), 1.0)
         self.latency.observe(Cell(IMAGINE, 4, 8), 10.0)
-        self.grants = Grants(self.machine.clock, self.latency, 4, room_ms / 1000)
+        deadline_s = (room_ms + RESERVE_MS) / 1000
+        self.grants = Grants(self.machine.clock, self.latency, 4, deadline_s)
         self._objective = self.grants.watched(lambda moment: moment.tokens.sum((1, 2)))
 
     def imagine(self, *steps_ms: float) -> int:
@@ -215,13 +217,13 @@ def test_what_takes_too_long_is_broken_off_in_time(room_ms: float, steps_ms: lis
 
 
 def test_a_slow_step_is_taken_for_the_first_of_many() -> None:
-    watched, unhurried = Watched(45.0), Watched(inf)
+    watched, unhurried = Watched(65.0), Watched(inf)
     assert watched.grants(8) == unhurried.grants(8) == 8
     assert (watched.imagine(20.0, 20.0), unhurried.imagine(20.0, 20.0)) == (2, 10)
 
 
 def test_what_was_broken_off_is_learned_as_if_it_had_gone_on() -> None:
-    watched = Watched(45.0)
+    watched = Watched(65.0)
     assert watched.grants(8) == 8 and watched.imagine(20.0, 20.0) == 2
     assert watched.latency.typical_ms(Cell(IMAGINE, 4, 8)) > 100.0, 'of 200 ms now, of 10 before'
 

@@ -31,6 +31,10 @@ FEWEST_CANDIDATES = 16
 SHARE, SHARE_TO_CHANGE = 0.9, 0.8
 # A chunk is granted as if it took so many times as long as is typical, to be broken off seldom.
 MARGIN = 1.1
+# What is kept back for all that is not measured, milliseconds.
+RESERVE_MS = 1.0
+# After a slow step the next one is expected to take so many times as long.
+SLOWER = 1.5
 # A choice is replaced by one that is so much better in so many cycles on end.
 GAIN, CALM_CYCLES = 1.01, 3
 
@@ -209,8 +213,8 @@ class Grants:
             took_ms, self._stepped_s = 1000 * (now_s - self._stepped_s), now_s
             self._longest_ms = max(self._longest_ms, took_ms)
             done, steps = moment.step + 1, moment.candidates.shape[1]
-            # A slow step is likely followed by another.
-            needed_ms = max(took_ms, self._latency.worst_ms(step))
+            # A slow step is likely followed by another, which may be slower still.
+            needed_ms = max(SLOWER * took_ms, self._latency.worst_ms(step))
             if done < steps and needed_ms > self._room_ms(now_s):
                 # As long as all of it would have taken: who broke off everything would learn
                 # nothing more.
@@ -243,7 +247,8 @@ class Grants:
         return MARGIN * self._latency.typical_ms(chunk) + beyond_ms
 
     def _room_ms(self, now_s: float) -> float:
-        return 1000 * (self._deadline_s - now_s) - self._latency.worst_ms(Cell(FINISH))
+        kept_ms = RESERVE_MS + self._latency.worst_ms(Cell(FINISH))
+        return 1000 * (self._deadline_s - now_s) - kept_ms
 
 
 def chunks_of(left: int) -> list[int]:

@@ -27,9 +27,11 @@ PACE_WINDOW = 9
 CELL_RATE, CELL_REACH = 0.02, 1.5
 # Before that, it is the median of so many: the first time is often slow.
 FIRST = 3
-# One cycle in a hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
-TAIL_QUANTILE, TAIL_STEP = 0.99, 0.25
-FIRST_TAIL = 2.5
+# One cycle in two hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
+# It counts at the pace of rest: load makes all stages slower, but interruptions hardly longer.
+TAIL_QUANTILE, TAIL_STEP = 0.995, 0.25
+# Rather careful at first: what was not needed is given up within minutes.
+FIRST_TAIL = 8.0
 # What is expected after a cycle in which nothing fitted.
 BOLDER = 0.8
 # What was kept is not believed beyond this.
@@ -53,6 +55,11 @@ class _Stage:
     pace: float = 1.0
     worst: float = 0.0
     ratios: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_WINDOW))
+
+    @property
+    def limit(self) -> float:
+        """How many times its cost a cell hardly ever exceeds."""
+        return self.pace + self.tail - 1
 
 
 class LatencyModel:
@@ -80,7 +87,7 @@ class LatencyModel:
 
     @property
     def tails(self) -> Mapping[str, float]:
-        """How many times as long as is typical a stage may take: hardly ever more."""
+        """How many times as long as is typical a stage may take at rest: hardly ever more."""
         return {name: stage.tail for name, stage in self._stages.items()}
 
     def knows(self, cell: Cell) -> bool:
@@ -112,7 +119,7 @@ class LatencyModel:
         for stage in self._stages.values():
             if stage.worst:
                 # Held against the pace of now: a step of the load is no reason to expect spikes.
-                up = stage.worst > stage.tail * stage.pace
+                up = stage.worst > stage.limit
                 stage.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
                 stage.tail, stage.worst = max(1.0, stage.tail), 0.0
 
@@ -129,7 +136,7 @@ class LatencyModel:
 
     def worst_ms(self, cell: Cell) -> float:
         """Return what a stage hardly ever exceeds."""
-        return self._stages[cell.stage].tail * self.typical_ms(cell)
+        return self._stages[cell.stage].limit * self._cost_ms(cell)
 
     def _cost_ms(self, cell: Cell) -> float:
         if cell in self._costs_ms:
