@@ -27,6 +27,10 @@ class WorldError(SparseImaginationError):
     """A simulated world was asked for something that it does not have."""
 
 
+class NodeError(SparseImaginationError):
+    """Another node does not answer, or does not do what it is asked for."""
+
+
 class PlanningError(SparseImaginationError):
     """The planner was used in a state in which it cannot plan."""
 

@@ -17,8 +17,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -28,7 +26,8 @@ from sensor_msgs.msg import Image
 
 from sparse_imagination_ros.bags.reading import open_bag
 from sparse_imagination_ros.config import setting
-from sparse_imagination_ros.errors import PlanningError, SparseImaginationError
+from sparse_imagination_ros.errors import NodeError, PlanningError, SparseImaginationError
+from sparse_imagination_ros.nodes.asking import Lifecycle
 from sparse_imagination_ros.nodes.messages import (
     image_from,
     readings,
@@ -53,14 +52,6 @@ PATIENCE_S = 60.0
 # Discovery is complete on one side a moment before it is on the other, and for those who watch.
 SETTLE_S = 1.0
 CAMERA_FRAME = 'camera_optical_frame'
-# A request or its answer is lost while only one side has found the other.
-ASK_AGAIN_S = 5.0
-# What to ask for, and the state that it leads to.
-TRANSITIONS = {
-    'configure': (Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE),
-    'activate': (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE),
-    'deactivate': (Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE),
-    'cleanup': (Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)}
 
 
 @dataclass(frozen=True)
@@ -91,8 +82,8 @@ class BagNode(Node):
         self.create_subscription(
             DiagnosticStatus, f'{PLANNER}/cycle',
             lambda message: self._reports.append(readings(message)), RELIABLE)
-        self._change = self.create_client(ChangeState, f'{PLANNER}/change_state')
-        self._state = self.create_client(GetState, f'{PLANNER}/get_state')
+        self._planner = Lifecycle(
+            self, PLANNER, lambda span_s: self._executor.spin_once(timeout_sec=span_s))
 
     def play(self) -> int:
         """Play the bag to its end; return how many plans came back."""
@@ -161,7 +152,8 @@ class BagNode(Node):
         """Let the planner begin anew, as a fresh one does for each part of a bag."""
         for name in ('configure', 'activate') if first else (
                 'deactivate', 'cleanup', 'configure', 'activate'):
-            self._bring(name)
+            if not self._planner.bring(name):
+                raise NodeError(f'{PLANNER} cannot {name}: see its log')
         self._heard_s = float('-inf')
         self._wait(lambda: all(
             outlet.listeners for outlet in (self._image, self._goal, self._driven)),
@@ -176,42 +168,14 @@ class BagNode(Node):
         Between two processes messages and questions keep their order, and a node takes what is
         there of its topics before it answers. (Waiting for acknowledgements takes far longer.)
         """
-        self._ask(self._state, GetState.Request())
-
-    def _bring(self, name: str) -> None:
-        """Bring the planner to another state."""
-        number, wanted = TRANSITIONS[name]
-        request = ChangeState.Request(transition=Transition(id=number))
-        while (answer := self._ask_once(self._change, request)) is None:
-            # It may also just take its time; it tells its state when it is done.
-            if self._ask(self._state, GetState.Request()).current_state.id == wanted:
-                return
-        if not answer.success:
-            raise PlanningError(f'{PLANNER} cannot {name}: see its log')
-
-    def _ask(self, client: Any, request: Any) -> Any:
-        """Return an answer to what may be asked more than once."""
-        end_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end_s:
-            answer = self._ask_once(client, request)
-            if answer is not None:
-                return answer
-        raise PlanningError(f'waited {PATIENCE_S:g} s for an answer of {client.srv_name}')
-
-    def _ask_once(self, client: Any, request: Any) -> Any:
-        """Return the answer, or None if there is none for a while."""
-        self._wait(client.service_is_ready, f'the service {client.srv_name}')
-        future = client.call_async(request)
-        end_s = time.monotonic() + ASK_AGAIN_S
-        self._wait(lambda: future.done() or time.monotonic() > end_s, 'the clock')
-        return future.result() if future.done() else None
+        self._planner.state()
 
     def _wait(self, until: Callable[[], Any], what: str) -> None:
         end_s = time.monotonic() + PATIENCE_S
         while not until():
             self._executor.spin_once(timeout_sec=0.02)
             if time.monotonic() > end_s:
-                raise PlanningError(f'waited {PATIENCE_S:g} s for {what}')
+                raise NodeError(f'waited {PATIENCE_S:g} s for {what}')
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -16,8 +16,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, Twist
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
@@ -29,13 +27,14 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from sparse_imagination_ros.bags.recording import Bag
-from sparse_imagination_ros.errors import WorldError
+from sparse_imagination_ros.errors import NodeError, WorldError
 from sparse_imagination_ros.evaluation.audit import Audit
 from sparse_imagination_ros.evaluation.run import (
     CycleRecord,
     EpisodeRecord,
     TopicRecord,
 )
+from sparse_imagination_ros.nodes.asking import ask, Lifecycle, START_TIME_S
 from sparse_imagination_ros.nodes.episode import EpisodeCollector, Progress
 from sparse_imagination_ros.nodes.messages import (
     NANOSECONDS,
@@ -64,10 +63,6 @@ TOPICS = (
 )
 SPLIT = 'held_out'
 ANSWER_TIME_S = 20.0
-# A request or its answer is lost while only one side has found the other.
-ASK_AGAIN_S = 5.0
-# Loading PyTorch from a cold disk takes its time.
-START_TIME_S = 180.0
 # Discovery is complete on one side a moment before it is on the other.
 SETTLE_S = 0.5
 FRAMES_KEPT = 30
@@ -105,8 +100,7 @@ class Referee(Node):
             self._recorder.follow(topic, message_type, latched)
         self._parameters_client = self.create_client(SetParameters, f'{SIM}/set_parameters')
         self._reset = self.create_client(Trigger, f'{SIM}/reset')
-        self._change_state = self.create_client(ChangeState, f'{PLANNER}/change_state')
-        self._get_state = self.create_client(GetState, f'{PLANNER}/get_state')
+        self._planner = Lifecycle(self, PLANNER, self.listen)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -120,13 +114,12 @@ class Referee(Node):
         self._wait(
             lambda: self._recorder.hears('image', 'odom', 'goal_image', 'goal_pose'),
             START_TIME_S, f'{SIM} publishes nothing: see its log')
-        self._transition(
-            Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE, 'configure')
+        self._bring('configure')
         self._wait(
             lambda: self._recorder.hears('cmd_vel', CYCLE), ANSWER_TIME_S,
             f'{PLANNER} has no publishers: see its log')
         self.listen(SETTLE_S)
-        self._transition(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE, 'activate')
+        self._bring('activate')
 
     def drive(self, number: int, seed: int) -> EpisodeRecord:
         """Run one episode to its end."""
@@ -153,8 +146,7 @@ class Referee(Node):
 
     def stop_planner(self) -> None:
         """Have the robot brought to rest."""
-        self._transition(
-            Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE, 'deactivate')
+        self._bring('deactivate')
         self._wait(lambda: self._speed == 0.0, ANSWER_TIME_S,
                    f'{PLANNER} does not stop the robot: see its log')
 
@@ -187,41 +179,19 @@ class Referee(Node):
             self._executor.spin_once(timeout_sec=0.05)
             now_s = time.monotonic()
             if now_s > end_s:
-                raise WorldError(otherwise)
+                raise NodeError(otherwise)
             if now_s > self._ticked_s + 0.2:
                 self._ticked_s = now_s
                 self._on_tick(self._episode.progress() if self._episode else None)
 
-    def _ask(self, client: Client, request: Any, limit_s: float = ANSWER_TIME_S) -> Any:
-        """Return an answer; the request may be sent more than once."""
-        end_s = time.monotonic() + limit_s
-        while time.monotonic() < end_s:
-            answer = self._ask_once(client, request)
-            if answer is not None:
-                return answer
-        raise WorldError(f'{client.srv_name} does not answer: see the logs of the nodes')
+    def _ask(self, client: Client, request: Any) -> Any:
+        return ask(client, request, self.listen, ANSWER_TIME_S)
 
-    def _ask_once(self, client: Client, request: Any) -> Any:
-        """Return the answer, or None if there is none for a while."""
-        end_s = time.monotonic() + ASK_AGAIN_S
-        future = None
-        while time.monotonic() < end_s and not (future and future.done()):
-            if future is None and client.service_is_ready():
-                future = client.call_async(request)
-            self.listen(0.01)
-        return future.result() if future and future.done() else None
-
-    def _transition(self, number: int, wanted: int, name: str) -> None:
-        request = ChangeState.Request(transition=Transition(id=number))
-        while (answer := self._ask_once(self._change_state, request)) is None:
-            # It may also just take its time; it tells its state when it is done.
-            state = self._ask(self._get_state, GetState.Request(), START_TIME_S)
-            if state.current_state.id == wanted:
-                return
-        if not answer.success:
+    def _bring(self, name: str) -> None:
+        if not self._planner.bring(name):
             # Its own words arrive by another way, perhaps a moment later.
             self.listen(SETTLE_S)
-            raise WorldError(f'{PLANNER} cannot {name}: {self._said(PLANNER)}')
+            raise NodeError(f'{PLANNER} cannot {name}: {self._said(PLANNER)}')
 
     def _said(self, node: str) -> str:
         status = self._status(node)
