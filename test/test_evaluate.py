@@ -55,6 +55,15 @@ def test_with_a_charge_every_cycle_takes_as_long_and_the_result_is_the_same_agai
     assert set(map(round, rows[0][0]['cycle_ms'].values())) == {130}
 
 
+def test_where_there_is_no_terminal_lines_tell_how_far_it_is(
+    untrained: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert evaluate('--bundle', str(untrained), '--episodes', '20', '--tokens', '1',
+                    '--time-limit', '0.1', '--charge', '130') == 0
+    said = capsys.readouterr().out
+    assert '1 tokens: 10 of 20 driven, 0 at the goal' in said and '20 of 20 driven' in said
+
+
 def test_a_count_that_the_bundle_does_not_have_is_refused_at_once(untrained: Path) -> None:
     with pytest.raises(ConfigError, match='17'):
         evaluate('--bundle', str(untrained), '--tokens', '4,17')

@@ -20,6 +20,8 @@ from sparse_imagination_ros.errors import WorldError
 if TYPE_CHECKING:
     from sparse_imagination_ros.evaluation.closed_loop import Episode, Score
 
+# Where there is no terminal, so many episodes are worth a line.
+LOGGED = 10
 # Words for numbers of tokens, as shares of all.
 SHARES = {'all': 1.0, 'half': 0.5, 'quarter': 0.25, 'eighth': 0.125}
 
@@ -112,15 +114,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Tally:
-    """Shows how many episodes were driven, and how many arrived."""
+    """Shows how many episodes were driven, and how many arrived; in a log by lines."""
 
     def __init__(self, progress: Progress, tokens: int, total: int) -> None:
-        self._progress, self._reached = progress, 0
+        self._progress, self._tokens, self._total = progress, tokens, total
+        self._driven = self._reached = 0
         self._task = progress.add_task(f'{tokens} tokens', total=total, reached=0)
 
     def add(self, episode: 'Episode') -> None:
+        self._driven += 1
         self._reached += episode.success
         self._progress.update(self._task, advance=1, reached=self._reached)
+        console = self._progress.console
+        if not console.is_terminal and self._driven % LOGGED == 0:
+            console.print(f'{self._tokens} tokens: {self._driven} of {self._total} driven, '
+                          f'{self._reached} at the goal')
 
 
 def _progress(console: Console) -> Progress:
