@@ -39,6 +39,7 @@ from sparse_imagination_ros.planning.search import Method, OPTIMISERS, Question
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.manifest import Lookahead
 
 Costs = Callable[[Tensor], Tensor]
 # Costs of candidates, steps, actions, candidates, iterations, seed to a plan [T, A].
@@ -65,7 +66,7 @@ def ours(optimiser: str) -> Solve:
     """Return a search of this package, with the planner's defaults."""
     config = PlannerConfig()
     refinement = Refinement(
-        config.sigma, config.least_sigma, config.effective_samples, config.elites)
+        config.sigma, config.least_sigma, Lookahead().effective_samples, config.elites)
     spread = Spread(config.knots, config.bold_share)
 
     def solve(

@@ -63,11 +63,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_word(word: str) -> tuple[str, Any]:
-    """Read NAME=VALUE from the command line; the value is YAML."""
+def read_word(word: str, names: str = 'NAME') -> tuple[str, Any]:
+    """Read NAME=VALUE from the command line, as `names` calls the names; the value is YAML."""
     name, equals, value = word.partition('=')
     if not equals or not name:
-        raise ConfigError(f'--set {word} is not of the form NAME=VALUE')
+        raise ConfigError(f'--set {word} is not of the form {names}=VALUE')
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:

@@ -37,7 +37,7 @@ def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
     """Read a file, if there is one, then the words, which win."""
     values = _from_file(path) if path else {}
     for word in words:
-        name, value = read_word(word)
+        name, value = read_word(word, 'PART.NAME')
         part, dot, setting = name.partition('.')
         if not dot:
             raise ConfigError(f'--set {word} is not of the form PART.NAME=VALUE')
