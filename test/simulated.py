@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparse_imagination_ros.imagination.reference import Moment, Objective
 from sparse_imagination_ros.planning.search import Imagine
+from sparse_imagination_ros.world_models.predictor import Predictor
 
 
 class Machine:
@@ -31,7 +32,7 @@ class Machine:
     def engine(self) -> Imagine:
         """Find candidates the better the nearer they are to half speed."""
         def imagine(
-            predictor: object, memory: object, goal: Tensor, subset: Tensor, actions: Tensor,
+            predictor: Predictor, memory: object, goal: Tensor, subset: Tensor, actions: Tensor,
             objective: Objective,
         ) -> Tensor:
             ms, steps = self.cost_ms(len(subset), len(actions)) * self.spike(), actions.shape[1]
@@ -41,6 +42,6 @@ class Machine:
                 for step in range(steps):
                     self.now_s += ms / steps / 1000
                     imagined = goal.expand(len(actions), *goal.shape)
-                    objective(Moment(imagined, goal, subset, actions, step))
+                    objective(Moment(predictor, imagined, goal, subset, actions, step))
             return (actions - 0.5).square().mean((1, 2))
         return imagine

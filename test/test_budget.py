@@ -30,9 +30,11 @@ from sparse_imagination_ros.planning.budget import (
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import OutOfTimeError
 from sparse_imagination_ros.world_models.manifest import Quality
+from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 MOST = Effort(64, 64, 4)
 BUDGET_MS = 120.0
+PREDICTOR = SparsePredictor(PredictorShape(token_width=3, action_size=2, width=8, heads=2))
 
 
 class Loop:
@@ -194,7 +196,8 @@ class Watched:
         for step in range(10):
             self.machine.now_s += (steps_ms[step] if step < len(steps_ms) else 1.0) / 1000
             try:
-                self._objective(Moment(tokens, tokens[0], torch.arange(4), candidates, step))
+                self._objective(Moment(
+                    PREDICTOR, tokens, tokens[0], torch.arange(4), candidates, step))
             except OutOfTimeError:
                 return step + 1
         return 10

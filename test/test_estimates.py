@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Intervals and percentiles agree with known values."""
 
+import numpy as np
 import pytest
 
-from sparse_imagination_ros.evaluation.estimates import percentiles, wilson
+from sparse_imagination_ros.evaluation.estimates import percentiles, rank_correlation, wilson
 
 
 @pytest.mark.parametrize(('successes', 'trials', 'low', 'high'), [
@@ -43,3 +44,13 @@ def test_percentiles_are_times_that_were_measured() -> None:
 
 def test_no_times_spread_over_nothing() -> None:
     assert set(percentiles([]).as_dict().values()) == {0.0}
+
+
+def test_rank_correlation_agrees_with_known_values() -> None:
+    numbers = np.arange(5.0)
+    assert rank_correlation(numbers, np.exp(numbers)) == pytest.approx(1)
+    assert rank_correlation(numbers, -numbers) == pytest.approx(-1)
+    # Equal numbers share the mean of their ranks.
+    assert rank_correlation(np.array([1.0, 2, 2, 3]), np.array([1.0, 2, 3, 4])) == pytest.approx(
+        0.948683, abs=1e-6)
+    assert np.isnan(rank_correlation(numbers, np.ones(5)))

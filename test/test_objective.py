@@ -30,7 +30,8 @@ PREDICTOR = SparsePredictor(PredictorShape(token_width=4, action_size=2, width=8
 def moment(step: int = 0, subset: Tensor | None = None) -> Moment:
     tokens = torch.zeros(3, 2, 4)
     tokens[1, 0], tokens[2, 1] = 1, 2
-    return Moment(tokens, torch.zeros(2, 4), torch.arange(2) if subset is None else subset,
+    return Moment(PREDICTOR, tokens, torch.zeros(2, 4),
+                  torch.arange(2) if subset is None else subset,
                   torch.rand(3, 5, 2), step)
 
 

@@ -33,6 +33,7 @@ def run(args: Namespace) -> int:
 def _bundle(folder: Path) -> list[tuple[str, str]]:
     from sparse_imagination_ros.world_models.bundle import Bundle
     from sparse_imagination_ros.world_models.official import OfficialShape
+    from sparse_imagination_ros.world_models.rla.shape import RlaShape
     bundle = Bundle.load(folder)
     manifest = bundle.manifest
     predictor = manifest.predictor
@@ -44,14 +45,17 @@ def _bundle(folder: Path) -> list[tuple[str, str]]:
              ('model step', f'{manifest.step_s} s, frameskip {manifest.frameskip}, '
                             f'context of {predictor.window} frames'),
              ('lookahead', f'{manifest.lookahead.steps} model steps, each counting '
-                           f'{manifest.lookahead.growth:g} times the one before, by the best '
-                           f'{manifest.lookahead.effective_samples:g} candidates'),
+                           f'{manifest.lookahead.growth:g} times the one before'),
              ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
              ('predictor', f'{manifest.family}, {_parameters(bundle.predictor)}')]
     if isinstance(predictor, OfficialShape):
         lines += [('release', _release(predictor)),
                   ('proprioception', f'{", ".join(manifest.senses)}; its weight in the cost is '
                                      f'{predictor.proprio_weight}')]
+    if isinstance(predictor, RlaShape):
+        futures = 'several futures' if predictor.generative else 'the mean future'
+        lines.append(('chunk', f'up to {predictor.chunk} model steps at once, as '
+                               f'{predictor.latent_size} numbers; it knows {futures}'))
     for name, low, high, acceleration in zip(*vars(manifest.actions).values(), strict=True):
         lines.append((name, f'{low} .. {high}, at most {acceleration} per second of change'))
     return lines

@@ -80,6 +80,22 @@ def over_blocks(
     return Estimate(value, float(low), float(high))
 
 
+def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return Spearman's correlation of two rows of numbers; NaN if one of them is constant."""
+    ranks = np.stack([_ranks(one), _ranks(other)])
+    apart = ranks - ranks.mean(1, keepdims=True)
+    scale = float(np.sqrt(np.prod(np.square(apart).sum(1))))
+    return float(np.prod(apart, 0).sum()) / scale if scale else math.nan
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the place of each number among all; equal ones share the mean of theirs."""
+    _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    ranks: NDArray[np.float64] = middle[number]
+    return ranks
+
+
 def percentiles(times_ms: Sequence[float]) -> Percentiles:
     """
     Return the percentiles of measured times.

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The imagination in plain torch. It defines what is right; every other engine is held to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from sparse_imagination_ros.world_models.predictor import Cache, Predictor
+from sparse_imagination_ros.world_models.predictor import Cache, Predictor, State
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,54 @@ class Context:
 class Memory:
     """A context made ready once for all candidates: the last frame, and what came before it."""
 
-    tokens: Tensor
+    state: State
     cache: Cache
 
 
 @dataclass(frozen=True)
 class Moment:
     """
-    One imagined step of all candidates, as an objective sees it.
+    What all candidates have come to after some step, as an objective sees it.
 
-    tokens: [N, K, D], predicted after the step; goal: [K, D]; subset: [K], the positions of both
-    in the picture; candidates: [N, T, A], the actions of all model steps; step: from 0.
+    state: of the predictor, N frames; goal: [K, D]; subset: [K], the positions in the picture of
+    its tokens and the goal's; candidates: [N, T, A], the actions of all model steps; step: the
+    last that was imagined, from 0. A predictor that takes several at once shows only the last.
     """
 
-    tokens: Tensor
+    predictor: Predictor
+    state: State
     goal: Tensor
     subset: Tensor
     candidates: Tensor
     step: int
 
+    @property
+    def tokens(self) -> Tensor:
+        """The tokens [N, K, D] that were predicted; some predictors must decode them first."""
+        return self.predictor.tokens(self.state)
 
-# What a step adds to each candidate's cost, [N].
+
+# What a moment adds to each candidate's cost, [N].
 Objective = Callable[[Moment], Tensor]
 
 
-def remember(predictor: Predictor, context: Context) -> Memory:
-    """Run the frames before the last one through the predictor, with a batch of one."""
+def remember(predictor: Predictor, context: Context, draws: int = 1) -> Memory:
+    """
+    Run the frames before the last one through the predictor, with a batch of one.
+
+    draws: how many futures of each candidate will be asked for, one after another.
+    """
+    return remember_all(
+        predictor, Context(context.tokens[None], context.actions[None]), draws)
+
+
+def remember_all(predictor: Predictor, contexts: Context, draws: int = 1) -> Memory:
+    """Make several contexts ready, each for candidates of its own: [B, H, K, D], [B, H - 1, A]."""
     cache = predictor.empty_cache()
-    last = len(context.tokens) - 1
-    for number in range(last):
-        _, cache = predictor.extend(
-            context.tokens[None, number], context.actions[None, number], cache)
-    return Memory(context.tokens[last], cache)
+    for tokens, actions in zip(
+            contexts.tokens[:, :-1].unbind(1), contexts.actions.unbind(1), strict=True):
+        _, cache = predictor.extend(predictor.start(tokens), actions, cache)
+    return Memory(predictor.start(contexts.tokens[:, -1], draws), cache)
 
 
 def imagine(
@@ -70,10 +86,31 @@ def imagine(
 
     goal: [K, D]; subset: [K]; candidates: [N, T, A].
     """
-    tokens = memory.tokens.expand(len(candidates), -1, -1)
-    cache = memory.cache
+    state, cache = memory.state, memory.cache
     costs = candidates.new_zeros(len(candidates))
-    for step in range(candidates.shape[1]):
-        tokens, cache = predictor.extend(tokens, candidates[:, step], cache)
-        costs = costs + objective(Moment(tokens, goal, subset, candidates, step))
+    for steps in strides(candidates.shape[1], predictor.stride):
+        taken = candidates[:, steps.start:steps.stop].flatten(1)
+        state, cache = predictor.extend(state, taken, cache)
+        costs = costs + objective(
+            Moment(predictor, state, goal, subset, candidates, steps[-1]))
     return costs
+
+
+def imagine_steps(predictor: Predictor, memory: Memory, actions: Tensor) -> Iterator[State]:
+    """
+    Yield what actions [N, T, A] have come to after every step, also within a stride.
+
+    That is for people and their pages: it takes longer than `imagine`, which agrees with it.
+    """
+    state, cache = memory.state, memory.cache
+    for steps in strides(actions.shape[1], predictor.stride):
+        for last in steps:
+            taken = actions[:, steps.start:last + 1].flatten(1)
+            reached, grown = predictor.extend(state, taken, cache)
+            yield reached
+        state, cache = reached, grown
+
+
+def strides(steps: int, stride: int) -> list[range]:
+    """Return which of so many model steps are taken together."""
+    return [range(first, min(first + stride, steps)) for first in range(0, steps, stride)]

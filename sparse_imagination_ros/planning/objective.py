@@ -9,6 +9,7 @@ A part of your own is a function of a `Moment`; docs/planning.md tells how a pac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from math import ceil
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sparse_imagination_ros.errors import ConfigError
-from sparse_imagination_ros.imagination.reference import Moment, Objective
+from sparse_imagination_ros.imagination.reference import Moment, Objective, strides
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 # Under this name packages announce objectives.
@@ -29,7 +30,8 @@ class GoalDistance:
     """
     The distance to the goal as the predictor measures it, proprioception included.
 
-    weights: [T], what the distance after each step counts; regions: [P], what each token's place
+    weights: [T], what the distance after each step counts, 0 after those that the predictor does
+    not show; regions: [P], what each token's place
     counts, or None if all count the same.
     """
 
@@ -41,9 +43,9 @@ class GoalDistance:
         """Return what this step adds to each candidate's cost, [N]."""
         weight = self.weights[moment.step]
         if weight == 0:
-            return moment.tokens.new_zeros(len(moment.tokens))
+            return moment.candidates.new_zeros(len(moment.candidates))
         counts = None if self.regions is None else self.regions[moment.subset]
-        return weight * self.predictor.distance(moment.tokens, moment.goal, counts)
+        return weight * self.predictor.distance(moment.state, moment.goal, counts)
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,33 @@ class Sum:
         return torch.stack([weight * part(moment) for weight, part in self.parts]).sum(0)
 
 
-def step_weights(steps: int, growth: float) -> Tensor:
+def step_weights(steps: int, growth: float, stride: int = 1) -> Tensor:
     """
     Return how much the distance to the goal after each step counts, [T], with a sum of one.
 
     Every later step counts `growth` times the one before: a detour through a door must pay off
     at the end, and of two ways to the goal the faster one is better. If it is infinite, only the
-    last step counts, as in the objective of the official releases.
+    last step counts, as in the objective of the official releases. Of a stride only the last step
+    is shown, which then counts for the others.
     """
     # Counted from the last step, so that no growth is too large.
     weights = growth ** torch.arange(1 - steps, 1, dtype=torch.float64)
-    return (weights / weights.sum()).float()
+    shares = (weights / weights.sum()).float()
+    for taken in strides(steps, stride):
+        shares[taken[-1]] = shares[taken.start:taken.stop].sum()
+        shares[taken.start:taken[-1]] = 0
+    return shares
+
+
+def judged(costs: Tensor, worst_share: float) -> Tensor:
+    """
+    Return what candidates cost, [N], whose several futures cost [N, S].
+
+    It is the mean of the worst futures (the conditional value at risk), of which there are so
+    many that they make up this share of all.
+    """
+    count = max(1, ceil(worst_share * costs.shape[1]))
+    return costs.topk(count, 1).values.mean(1)
 
 
 def action_cost(commands: Tensor, last: Tensor, effort: float, change: float) -> Tensor:

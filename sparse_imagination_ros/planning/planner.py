@@ -29,6 +29,7 @@ from sparse_imagination_ros.planning.budget import (
     REMEMBER,
     STEP,
 )
+from sparse_imagination_ros.planning.deciding import decided, proposed
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import Optimum, Refinement
 from sparse_imagination_ros.planning.objective import (
@@ -53,6 +54,7 @@ from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 
+MODES = PLAN, POLICY = 'plan', 'policy'
 # How often each size is tried before the first cycle. The first time is always slow.
 TRIALS = 3
 
@@ -64,6 +66,9 @@ Prior = Callable[[Tensor, Tensor], Tensor]
 class PlannerConfig:
     """The most that a cycle may spend, and how candidates are drawn and weighed."""
 
+    mode: str = setting(
+        PLAN, 'what a cycle does: search for a plan, or take what the policy of the bundle says',
+        choices=MODES)
     tokens: int = setting(8, 'most tokens of a frame that are imagined', 1, 4096)
     fewest_tokens: int = setting(1, 'fewest, when time is short', 1, 4096)
     subset: str = setting(
@@ -85,13 +90,16 @@ class PlannerConfig:
     bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
     elites: int = setting(4, 'best candidates that are imagined again', 0, 1000)
     effective_samples: float = setting(
-        0.0, 'how many candidates shall count in the mean, 1 or more; 0: as the bundle says',
-        0.0, 10000.0)
+        6.0, 'how many candidates shall count in the mean', 1.0, 10000.0)
     growth: float = setting(
         0.0, 'how much more each later step counts than the one before; .inf: only the last does; '
              '0: as the bundle says', 0.0, inf)
     effort_cost: float = setting(0.0, 'cost of the mean square of the commands', 0.0, inf)
     change_cost: float = setting(0.0, 'cost of the mean square of their changes', 0.0, inf)
+    draws: int = setting(
+        1, 'futures imagined of each candidate, by models that know several', 1, 64)
+    worst_share: float = setting(
+        1.0, 'share of them, the worst ones, by whose mean a candidate is judged', 0.001, 1.0)
     region_mask: str = setting('', 'path of a picture, white where tokens count')
     objectives: str = setting('', 'objectives of other packages, as name=weight name=weight')
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
@@ -139,7 +147,7 @@ class Planner:
     ) -> None:
         self._stopwatch = stopwatch
         config = suited(config, bundle)
-        self._bundle, self._config, self._prior = bundle, config, prior
+        self._bundle, self._config = bundle, config
         manifest = bundle.manifest
         fewest, most = manifest.fewest_tokens, manifest.total_tokens
         if not fewest <= config.tokens <= most:
@@ -147,7 +155,16 @@ class Planner:
                 f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
                 f'[{fewest}, {most}]'
                 + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
+        if config.mode == POLICY and bundle.policy is None:
+            raise ConfigError(
+                f'`mode` is {POLICY}, but bundle `{manifest.name}` has none; make one with '
+                '`sparse-imagination train-policy`')
+        if config.draws > bundle.predictor.futures:
+            raise ConfigError(
+                f'`draws` is {config.draws}; bundle `{manifest.name}` imagines '
+                f'{bundle.predictor.futures} at most')
         self._scale = np.array(manifest.actions.high, np.float32)
+        self._prior = self._policy_prior() if prior is None else prior
         self.method = method_of(bundle, config, engine)
         self.latency = LatencyModel() if latency is None else latency
         self._controller = Controller(
@@ -209,7 +226,9 @@ class Planner:
             subset = subset[:0]
         optimum, record, not_finite = None, None, self._seen.newest.not_finite
         grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
-        if len(subset):
+        if len(subset) and self._config.mode == POLICY:
+            optimum = self._decide(self._goal[subset], subset)
+        elif len(subset):
             question, bad = self._question(
                 frame.stamp_s, self._goal, subset, sent, choice.effort.candidates, waited_s)
             optimum = self._search(question, choice, grants)
@@ -281,6 +300,20 @@ class Planner:
                          grants, remembered)
         grants.settle()
         return optimum
+
+    def _policy_prior(self) -> Prior | None:
+        policy = self._bundle.policy
+        if policy is None:
+            return None
+        steps, size = self._commands, len(self._scale)
+        return lambda tokens, goal: proposed(policy, tokens, goal, steps, size)
+
+    def _decide(self, goal: Tensor, subset: Tensor) -> Optimum:
+        """Take what the policy says."""
+        assert self._bundle.policy is not None
+        commands = decided(
+            self._bundle.policy, self._seen.newest.tokens[subset], goal, len(self._scale))
+        return Optimum(commands.numpy(), 0.0, self._still(0), (), 0)
 
     def _question(
         self, stamp_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
@@ -391,8 +424,7 @@ def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
     """Return a configuration in which what is left to the bundle is as the bundle says."""
     advice = bundle.manifest.lookahead
     return replace(config, steps=config.steps or advice.steps,
-                   growth=config.growth or advice.growth,
-                   effective_samples=config.effective_samples or advice.effective_samples)
+                   growth=config.growth or advice.growth)
 
 
 def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:
@@ -402,7 +434,7 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
     regions = None
     if config.region_mask:
         regions = region_weights(Path(config.region_mask), manifest.encoder.grid)
-    weights = step_weights(config.steps, config.growth).tolist()
+    weights = step_weights(config.steps, config.growth, bundle.predictor.stride).tolist()
     distance = GoalDistance(bundle.predictor, tuple(weights), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
@@ -414,4 +446,5 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
         acceleration * np.float32(manifest.step_s / manifest.frameskip), manifest.frameskip,
         Refinement(config.sigma, min(config.sigma, config.least_sigma),
                    config.effective_samples, config.elites),
-        config.optimiser, config.effort_cost, config.change_cost, engine)
+        config.optimiser, config.effort_cost, config.change_cost, engine, config.draws,
+        config.worst_share)

@@ -34,7 +34,7 @@ from sparse_imagination_ros.planning.mppi import (
     softmax_weights,
     Weigh,
 )
-from sparse_imagination_ros.planning.objective import action_cost
+from sparse_imagination_ros.planning.objective import action_cost, judged
 from sparse_imagination_ros.planning.plan import Array
 from sparse_imagination_ros.planning.proposals import Bounds, Proposals, Spread
 from sparse_imagination_ros.world_models.predictor import Predictor
@@ -74,7 +74,12 @@ Imagine = Callable[[Predictor, Memory, Tensor, Tensor, Tensor, Objective], Tenso
 
 @dataclass(frozen=True)
 class Method:
-    """How a search is done; bounds: [A] each, `rate` being that of one command to the next."""
+    """
+    How a search is done; bounds: [A] each, `rate` being that of one command to the next.
+
+    draws: how many futures of each candidate are imagined; worst_share: by which of them it is
+    judged.
+    """
 
     objective: Objective
     spread: Spread
@@ -87,6 +92,8 @@ class Method:
     effort_cost: float
     change_cost: float
     imagine: Imagine = imagine
+    draws: int = 1
+    worst_share: float = 1.0
 
 
 def search(
@@ -99,7 +106,7 @@ def search(
     `remembered` is called when the context is ready for candidates. The method's objective may
     break off what was granted (`OutOfTimeError`).
     """
-    memory = remember(predictor, Context(question.tokens, question.actions))
+    memory = remember(predictor, Context(question.tokens, question.actions), method.draws)
     remembered()
     last = torch.from_numpy(question.last)
     given = torch.from_numpy(question.known * question.committed)
@@ -116,8 +123,12 @@ def search(
         # Until this plan can be ready the robot goes on with what it is told.
         commands = given + free * torch.from_numpy(candidates)
         actions = commands.reshape(len(commands), -1, len(last) * method.frameskip)
+        # The futures of a candidate lie together, so that each can be told from its place.
         costs = method.imagine(
-            predictor, memory, question.goal, question.subset, actions, method.objective)
+            predictor, memory, question.goal, question.subset,
+            actions.repeat_interleave(method.draws, 0), method.objective)
+        if method.draws > 1:
+            costs = judged(costs.reshape(-1, method.draws), method.worst_share)
         if method.effort_cost or method.change_cost:
             costs = costs + action_cost(commands, last, method.effort_cost, method.change_cost)
         return costs.numpy()

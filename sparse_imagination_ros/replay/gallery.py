@@ -106,8 +106,7 @@ class _Painter:
     def paint(self, tokens: NDArray[np.float32]) -> Picture:
         if self._decoder is not None:
             pixels = self._decoder(
-                torch.from_numpy(tokens)[None, :, :self._decoder.shape.token_width],
-                torch.arange(len(tokens)))[0]
+                torch.from_numpy(tokens)[None], torch.arange(len(tokens)))[0]
             return np.asarray((255 * pixels.movedim(0, -1)).byte().numpy())
         nearest = np.square(self._tokens - tokens).sum(-1).argmin(0)
         cell = self._pictures.shape[1] // self._grid

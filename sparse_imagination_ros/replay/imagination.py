@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.reference import Context, imagine, remember
+from sparse_imagination_ros.imagination.reference import (
+    Context,
+    imagine,
+    imagine_steps,
+    remember,
+    remember_all,
+)
 from sparse_imagination_ros.planning.planner import method_of, PlannerConfig
 from sparse_imagination_ros.planning.proposals import Bounds, Proposals
 from sparse_imagination_ros.replay.segments import evenly, Segments
@@ -60,6 +66,7 @@ def imagine_segments(
     ranked: int, report: Report = lambda share: None,
 ) -> Imagined:
     """Imagine every segment with a number of tokens, drawn anew for each."""
+    predictor: Predictor = bundle.predictor
     count, places = len(segments), bundle.manifest.total_tokens
     horizon = segments.pictures.shape[1] - segments.context
     subsets = draw_subsets(count, places, tokens, planning)
@@ -85,7 +92,8 @@ def imagine_segments(
             if seen[b].all():
                 way = (real[b, segments.context - 1:],
                        torch.cat([start[b][None], guessed[b]]))
-                near[s] = [bundle.predictor.distance(tokens, future[b, -1]) for tokens in way]
+                near[s] = [predictor.distance(
+                    predictor.start(tokens), future[b, -1]) for tokens in way]
         report(part.stop / count / (2 if ranked else 1))
     full = np.flatnonzero(segments.ahead == horizon)
     chosen = full[evenly(len(full), ranked)] if len(full) else full
@@ -125,15 +133,10 @@ def roll_out(bundle: Bundle, context: Tensor, actions: NDArray[np.float32]) -> T
     context: [B, H, K, D]; actions: [B, H + T - 1, A].
     """
     predictor: Predictor = bundle.predictor
-    cache = predictor.empty_cache()
-    given, length = torch.from_numpy(actions), context.shape[1]
-    for frame in range(length - 1):
-        _, cache = predictor.extend(context[:, frame], given[:, frame], cache)
-    tokens, imagined = context[:, -1], []
-    for step in range(length - 1, given.shape[1]):
-        tokens, cache = predictor.extend(tokens, given[:, step], cache)
-        imagined.append(tokens)
-    return torch.stack(imagined, 1)
+    given, before = torch.from_numpy(actions), context.shape[1] - 1
+    memory = remember_all(predictor, Context(context, given[:, :before]))
+    return torch.stack([predictor.tokens(state) for state in imagine_steps(
+        predictor, memory, given[:, before:])], 1)
 
 
 def mean_change(tape: Tape, segments: Segments) -> Tensor:

@@ -28,6 +28,9 @@ from sparse_imagination_ros.world_models.manifest import (
     write_manifest,
 )
 from sparse_imagination_ros.world_models.official import OfficialPredictor, OfficialShape
+from sparse_imagination_ros.world_models.rla.policy import Policy
+from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
+from sparse_imagination_ros.world_models.rla.shape import RlaShape
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 if TYPE_CHECKING:
@@ -36,18 +39,24 @@ if TYPE_CHECKING:
 ENCODER = 'encoder.safetensors'
 PREDICTOR = 'predictor.safetensors'
 DECODER = 'decoder.safetensors'
+POLICY = 'policy.safetensors'
 
 Module = TypeVar('Module', bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that can be deployed, in memory; the decoder is for people and may be missing."""
+    """
+    A model that can be deployed, in memory.
+
+    The decoder is for people, and the policy for those who have one: both may be missing.
+    """
 
     manifest: Manifest
     encoder: Encoder
-    predictor: SparsePredictor | OfficialPredictor
+    predictor: SparsePredictor | OfficialPredictor | RlaPredictor
     decoder: Decoder | None = None
+    policy: Policy | None = None
 
     @torch.inference_mode()
     def encode(
@@ -91,7 +100,8 @@ class Bundle:
         some = Context(context.tokens[:, subset], context.actions)
         if growth is None:
             growth = self.manifest.lookahead.growth
-        weights = step_weights(candidates.shape[1], growth).tolist()
+        weights = step_weights(
+            candidates.shape[1], growth, self.predictor.stride).tolist()
         return imagine(
             self.predictor, remember(self.predictor, some), goal[subset], subset, candidates,
             GoalDistance(self.predictor, tuple(weights)))
@@ -128,7 +138,8 @@ class Bundle:
         The manifest comes last: its checksums tell of a write that was torn even so.
         """
         parts: dict[str, nn.Module | None] = {
-            ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder}
+            ENCODER: self.encoder, PREDICTOR: self.predictor, DECODER: self.decoder,
+            POLICY: self.policy}
         kept = {file: module for file, module in parts.items() if module is not None}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -151,15 +162,21 @@ class Bundle:
         encoder = make_encoder(manifest.encoder)
         predictor = make_predictor(manifest.predictor)
         decoder = Decoder(manifest.decoder) if manifest.decoder else None
+        policy = Policy(manifest.policy) if manifest.policy else None
         return Bundle(
             manifest,
             _fill(encoder, folder / ENCODER, checksums),
             _fill(predictor, folder / PREDICTOR, checksums),
-            decoder and _fill(decoder, folder / DECODER, checksums))
+            decoder and _fill(decoder, folder / DECODER, checksums),
+            policy and _fill(policy, folder / POLICY, checksums))
 
 
-def make_predictor(shape: PredictorShape | OfficialShape) -> SparsePredictor | OfficialPredictor:
+def make_predictor(
+    shape: PredictorShape | OfficialShape | RlaShape,
+) -> SparsePredictor | OfficialPredictor | RlaPredictor:
     """Return an untrained predictor."""
+    if isinstance(shape, RlaShape):
+        return RlaPredictor(shape)
     if isinstance(shape, OfficialShape):
         return OfficialPredictor(shape)
     return SparsePredictor(shape)

@@ -43,7 +43,12 @@ class Decoder(nn.Module):
         self.paint = nn.Sequential(*layers, nn.Conv2d(shape.width, 3, 3, 1, 1))
 
     def forward(self, tokens: Tensor, subset: Tensor) -> Tensor:
-        """Paint pictures [B, 3, S, S] in 0 .. 1 from the tokens [B, K, D] at positions [K]."""
+        """
+        Paint pictures [B, 3, S, S] in 0 .. 1 from the tokens [B, K, D] at positions [K].
+
+        What a predictor joined with the tokens is not looked at.
+        """
+        tokens = tokens[..., :self.shape.token_width]
         x = self.unknown.repeat(len(tokens), 1, 1)
         x[:, subset] = self.token_in(tokens).to(x.dtype) + self.unknown[subset]
         x = self.mix(x)

@@ -16,13 +16,15 @@ from sparse_imagination_ros.errors import BundleError, ConfigError
 from sparse_imagination_ros.tokens.encoders import EncoderShape
 from sparse_imagination_ros.world_models.decoder import DecoderShape
 from sparse_imagination_ros.world_models.official import OfficialShape
+from sparse_imagination_ros.world_models.rla.policy import PolicyShape
+from sparse_imagination_ros.world_models.rla.shape import DISTANCES, RlaShape
 from sparse_imagination_ros.world_models.sparse import PredictorShape
 
 FORMAT = 2
 MANIFEST = 'manifest.yaml'
 # What the predictor's part is read as.
-FAMILIES: dict[str, type[PredictorShape] | type[OfficialShape]] = {
-    'sparse': PredictorShape, 'official': OfficialShape}
+FAMILIES: dict[str, type[PredictorShape] | type[OfficialShape] | type[RlaShape]] = {
+    'sparse': PredictorShape, 'official': OfficialShape, 'rla': RlaShape}
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,12 @@ class Actions:
 
 @dataclass(frozen=True)
 class Lookahead:
-    """How planning with a bundle looks ahead, unless the planner is told otherwise."""
+    """How far planning with a bundle looks ahead, unless the planner is told otherwise."""
 
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
     growth: float = setting(
         3.0, 'how much more each later step counts than the one before; .inf: only the last does',
         1.0, inf)
-    effective_samples: float = setting(
-        6.0, 'how many candidates shall count in the mean; few where the ways to a goal differ, '
-             'so that what lies between them leads nowhere', 1.0, 10000.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Manifest:
 
     picture_size: width and height of the camera's pictures; frameskip: commands in a model step;
     senses: what the predictor must be told with each picture, by name; lookahead: what suits the
-    world that it was made for; quality: what was measured.
+    world that it was made for; quality: what was measured; policy: what decides without a search.
     """
 
     name: str
@@ -72,12 +71,13 @@ class Manifest:
     picture_size: tuple[int, int]
     actions: Actions
     encoder: EncoderShape
-    predictor: PredictorShape | OfficialShape
+    predictor: PredictorShape | OfficialShape | RlaShape
     decoder: DecoderShape | None
     frameskip: int = 1
     senses: tuple[str, ...] = ()
     lookahead: Lookahead = Lookahead()
     quality: Quality | None = None
+    policy: PolicyShape | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -92,7 +92,7 @@ class Manifest:
 
     @property
     def family(self) -> str:
-        """Whether the predictor is one of ours or of the official releases."""
+        """Which kind of predictor it is: two are ours, one is of the official releases."""
         return next(name for name, kind in FAMILIES.items() if isinstance(self.predictor, kind))
 
 
@@ -125,7 +125,8 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
         for name, kind in parts.items():
             values[name] = build(kind, values[name], f'{path}: {name}')
         optional: dict[str, type] = {
-            'decoder': DecoderShape, 'lookahead': Lookahead, 'quality': Quality}
+            'decoder': DecoderShape, 'lookahead': Lookahead, 'quality': Quality,
+            'policy': PolicyShape}
         for name, kind in optional.items():
             if values.get(name) is not None:
                 values[name] = build(kind, values[name], f'{path}: {name}')
@@ -156,8 +157,38 @@ def check_fit(manifest: Manifest, where: str) -> None:
         raise BundleError(
             f'{where}: the encoder makes tokens {encoder.width} wide but the predictor takes '
             f'{predictor.token_width}')
-    if not isinstance(predictor, OfficialShape):
-        return
+    if manifest.policy is not None:
+        _check_policy(manifest.policy, predictor, where)
+    if isinstance(predictor, RlaShape):
+        _check_rla(predictor, encoder.grid, where)
+    if isinstance(predictor, OfficialShape):
+        _check_official(predictor, manifest, where)
+
+
+def _check_policy(
+    policy: PolicyShape, predictor: PredictorShape | OfficialShape | RlaShape, where: str,
+) -> None:
+    if not isinstance(predictor, RlaShape):
+        raise BundleError(f'{where}: a policy needs a predictor of the family rla')
+    sizes = (policy.token_width, policy.action_size)
+    if sizes != (predictor.token_width, predictor.action_size):
+        raise BundleError(
+            f'{where}: the policy takes tokens {sizes[0]} wide and tells actions of {sizes[1]} '
+            f'numbers, the predictor {predictor.token_width} and {predictor.action_size}')
+
+
+def _check_rla(predictor: RlaShape, grid: int, where: str) -> None:
+    if predictor.grid != grid:
+        raise BundleError(
+            f'{where}: the encoder makes a grid of {grid} x {grid} tokens but the predictor takes '
+            f'one of {predictor.grid} x {predictor.grid}')
+    if predictor.distance not in DISTANCES:
+        raise BundleError(
+            f'{where}: `distance` is {predictor.distance!r}; allowed: {", ".join(DISTANCES)}')
+
+
+def _check_official(predictor: OfficialShape, manifest: Manifest, where: str) -> None:
+    actions = manifest.actions
     if predictor.patches not in (0, manifest.total_tokens):
         raise BundleError(
             f'{where}: the encoder makes {manifest.total_tokens} tokens but the predictor takes '

@@ -85,6 +85,9 @@ class Attention(nn.Module):
 class OfficialPredictor(nn.Module):
     """Predicts the next frame's tokens, each with its frame's proprioception."""
 
+    # It goes step by step, and knows one future.
+    stride = futures = 1
+
     def __init__(self, shape: OfficialShape) -> None:
         super().__init__()
         self.shape = shape
@@ -118,26 +121,37 @@ class OfficialPredictor(nn.Module):
         """
         Predict the successor of one frame, given those before it.
 
-        tokens: [B, K, D], as observed or predicted; actions: [B, A], in units of the limits.
-        Returns the prediction, of the same shape, and the frames that the next one is given.
+        tokens: [B, K, D], as observed or predicted, or one frame that all share; actions: [B, A],
+        in units of the limits.
+        Returns the prediction [B, K, D], and the frames that the next one is given.
         """
+        tokens = tokens.expand(len(actions), -1, -1)
         told = self.action_in((actions - self.action_mean) / self.action_std)[:, None]
         newest = torch.cat([tokens, told.expand(-1, tokens.shape[1], -1)], -1)
         window = [*(frame.expand_as(newest) for frame in cache), newest]
         predicted = self._run(torch.stack(window, 1))[..., :tokens.shape[-1]]
         return predicted, window[max(0, len(window) + 1 - self.shape.window):]
 
+    def start(self, tokens: Tensor, draws: int = 1) -> Tensor:
+        """Return the tokens as they are: a rollout is told by its newest tokens."""
+        del draws
+        return tokens
+
+    def tokens(self, state: Tensor) -> Tensor:
+        """Return the tokens of a frame, which is no more than they are."""
+        return state
+
     def empty_cache(self) -> Frames:
         """Return the cache before the first frame."""
         return []
 
-    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
+    def distance(self, state: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
         """
         Return how far frames are from the goal, [B], by the cost of the releases; counts: [K].
 
         Proprioception is read from the first token: each carries one.
         """
-        difference = (tokens - goal).square()
+        difference = (state - goal).square()
         visual = mean_over_tokens(difference[..., :self.shape.token_width].mean(-1), counts)
         proprio = difference[:, 0, self.shape.token_width:].mean(-1)
         return visual + self.shape.proprio_weight * proprio

@@ -6,30 +6,50 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-# The past frames of a rollout, as its predictor keeps them; nobody else looks inside.
+# A frame of a rollout, and the frames before it, as their predictor keeps them; nobody else looks
+# inside.
+State = Any
 Cache = Any
 
 
 class Predictor(Protocol):
-    """Predicts the tokens of the next frame. Actions are in units of the robot's limits."""
+    """Predicts what actions lead to. They are in units of the robot's limits."""
+
+    @property
+    def stride(self) -> int:
+        """How many model steps it takes at once, at most."""
+
+    @property
+    def futures(self) -> int:
+        """How many different futures of a candidate it can imagine."""
 
     def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
-        """Join an encoder's tokens [B, K, D] with what was sensed [B, Q], if that is used."""
+        """Join an encoder's tokens [B, P, D] with what was sensed [B, Q], if that is used."""
 
-    def extend(self, tokens: Tensor, actions: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+    def start(self, tokens: Tensor, draws: int = 1) -> State:
         """
-        Predict the successor of one frame, given those before it.
+        Make the last frame seen ready, tokens [B, K, D] as observed.
 
-        tokens: [B, K, D], as observed or predicted; actions: [B, A], of one model step.
-        Returns the prediction [B, K, D] and the cache that includes this frame.
+        draws: how many futures of each candidate will be asked for, one after another.
+        """
+
+    def extend(self, state: State, actions: Tensor, cache: Cache) -> tuple[State, Cache]:
+        """
+        Predict what follows a frame, given those before it.
+
+        state: of B frames, or of one that all share; actions: [B, S * A], of up to `stride` model
+        steps, one after another. Returns B frames, and the cache that includes the frame given.
         """
 
     def empty_cache(self) -> Cache:
         """Return the cache before the first frame."""
 
-    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
+    def tokens(self, state: State) -> Tensor:
+        """Return the tokens of frames, [B, K, D], as observed or predicted."""
+
+    def distance(self, state: State, goal: Tensor, counts: Tensor | None = None) -> Tensor:
         """
-        Return how far frames [B, K, D] are from the goal [K, D], [B].
+        Return how far B frames are from the goal [K, D], [B].
 
         counts: [K], how much each token counts; all the same if it is None.
         """

@@ -59,6 +59,9 @@ class Block(nn.Module):
 class SparsePredictor(nn.Module):
     """Predicts each frame's successor."""
 
+    # It goes step by step, and knows one future.
+    stride = futures = 1
+
     def __init__(self, shape: PredictorShape) -> None:
         super().__init__()
         self.shape = shape
@@ -91,7 +94,7 @@ class SparsePredictor(nn.Module):
         """
         Predict the successor of one frame, given the cache of those before it.
 
-        tokens: [B, K, D], actions: [B, A].
+        tokens: [B, K, D], or one frame that all share; actions: [B, A].
         Returns the prediction [B, K, D] and the cache that includes this frame.
         """
         x = self.token_in(tokens) + self.action_in(actions)[:, None]
@@ -106,11 +109,20 @@ class SparsePredictor(nn.Module):
         """Return the cache before the first frame."""
         return [[] for _ in self.blocks]
 
+    def start(self, tokens: Tensor, draws: int = 1) -> Tensor:
+        """Return the tokens as they are: a rollout is told by its newest tokens."""
+        del draws
+        return tokens
+
+    def tokens(self, state: Tensor) -> Tensor:
+        """Return the tokens of a frame, which is no more than they are."""
+        return state
+
     def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
         """Return the tokens as they are: what is sensed is not used."""
         del sensed
         return tokens
 
-    def distance(self, tokens: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
+    def distance(self, state: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
         """Return how far frames [B, K, D] are from the goal [K, D], [B]; counts: [K]."""
-        return mean_over_tokens((tokens - goal).square().mean(-1), counts)
+        return mean_over_tokens((state - goal).square().mean(-1), counts)
