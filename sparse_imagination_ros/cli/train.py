@@ -9,16 +9,15 @@ from typing import Any, TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sparse_imagination_ros.cli.bars import training_bars
 from sparse_imagination_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from sparse_imagination_ros.tokens.encoders import Encoder
     from sparse_imagination_ros.training.dataset import Dataset
     from sparse_imagination_ros.training.from_bags import Findings
-    from sparse_imagination_ros.training.loop import Progress as Step
     from sparse_imagination_ros.world_models.bundle import Bundle
 
 
@@ -38,6 +37,10 @@ def add_parser(subparsers: Any) -> None:
         '--official', type=Path, metavar='FOLDER',
         help='a dataset of DINO-WM: pusht_noise, point_maze or wall_single')
     parser.add_argument('--out', type=Path, required=True, help='folder of the bundle')
+    parser.add_argument(
+        '--family', choices=('sparse', 'rla'), default='sparse',
+        help='sparse: a predictor that goes step by step; rla: residual latent actions, a whole '
+             'chunk of steps at once (%(default)s)')
     parser.add_argument(
         '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
     parser.add_argument(
@@ -63,27 +66,16 @@ def run(args: Namespace) -> int:
     """Train, or go on with a training that was stopped."""
     from sparse_imagination_ros.training.loop import Team
     from sparse_imagination_ros.training.settings import read_settings
-    from sparse_imagination_ros.training.train import train
+    from sparse_imagination_ros.training.train import encoder_of, train
+    from sparse_imagination_ros.training.train_rla import train_rla
     team = Team.joined()
     words = args.set if args.seed is None else [*args.set, f'train.seed={args.seed}']
     settings = read_settings(args.config, words)
     # Of several processes only the first one talks.
     console = Console(quiet=team.rank > 0)
     work = args.work or args.out.with_name(args.out.name + '.work')
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn('{task.fields[loss]}'))
-    with Progress(*columns, console=console) as bar:
-        start = _start(args)
-        tasks: dict[str, Any] = {}
-
-        def show(part: str, done: int, total: int, loss: str = '') -> None:
-            if part not in tasks:
-                tasks[part] = bar.add_task(part, total=total, loss=loss)
-            bar.update(tasks[part], total=total, completed=done, loss=loss)
-
-        def report(step: 'Step') -> None:
-            show(step.part, step.step, step.steps, f'loss {step.loss:.4f}' if step.loss else '')
-
+    with training_bars(console) as bars:
+        start, show, report = _start(args), bars.show, bars.report
         if args.bags:
             dataset, found = team.first_alone(
                 lambda: _from_bags(args.bags, settings.bags, start, work, show))
@@ -96,8 +88,13 @@ def run(args: Namespace) -> int:
             from sparse_imagination_ros.training.episodes import dataset_from_recording
             datasets = [team.first_alone(partial(dataset_from_recording, folder))
                         for folder in args.data]
-        bundle = train(settings.train, settings.joint, settings.foresight, datasets, start, work,
-                       report, settings.lookahead)
+        if args.family == 'rla':
+            bundle = train_rla(
+                settings.train, settings.rla, settings.joint, settings.foresight, datasets,
+                encoder_of(start), work, report, settings.lookahead)
+        else:
+            bundle = train(settings.train, settings.joint, settings.foresight, datasets, start,
+                           work, report, settings.lookahead)
     if team.rank == 0:
         bundle.save(args.out)
         print(f'bundle saved to {args.out}; measure it with '
@@ -111,6 +108,8 @@ def _start(args: Namespace) -> 'Encoder | Bundle | None':
     from sparse_imagination_ros.world_models.bundle import Bundle
     if args.refine is None:
         return _encoder(args.encoder, args.weights)
+    if args.family != 'sparse':
+        raise ConfigError('--refine trains sparse predictors on; leave --family out')
     if args.encoder != SMALL or args.weights:
         raise ConfigError('--refine takes the encoder of the bundle, too; leave --encoder out')
     return Bundle.load(args.refine)

@@ -70,23 +70,35 @@ class Dataset:
     starts: Tensor
     _firsts: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
-    def draw(self, count: int, length: int, generator: Generator) -> Tensor:
-        """Draw clips of consecutive steps from all that there are, [B, F]."""
+    def draw(
+        self, count: int, length: int, generator: Generator, weights: Tensor | None = None,
+    ) -> Tensor:
+        """
+        Draw clips of consecutive steps from all that there are, [B, F].
+
+        weights: [L], how likely a clip begins at each step; all alike if it is None.
+        """
         if length not in self._firsts:
             self._firsts[length] = self._starts_of_clips(length)
         firsts = self._firsts[length]
-        chosen = firsts[torch.randint(len(firsts), (count, 1), generator=generator)]
-        return chosen + torch.arange(length)
+        if weights is None:
+            drawn = torch.randint(len(firsts), (count,), generator=generator)
+        else:
+            drawn = torch.multinomial(weights[firsts], count, True, generator=generator)
+        return firsts[drawn][:, None] + torch.arange(length)
+
+    def ends(self, steps: Tensor) -> Tensor:
+        """Return where the episode of each step ends: one after its last step, [...]."""
+        ends = self.starts[1:]
+        return ends[torch.searchsorted(ends, steps.contiguous(), right=True)]
 
     def show(self, clips: Tensor) -> Tensor:
         """Return the pictures of steps, [..., S, S, 3]."""
         return torch.from_numpy(self.pictures[self.shown[clips].numpy()])
 
     def _starts_of_clips(self, length: int) -> Tensor:
-        ends = self.starts[1:]
-        step = torch.arange(int(ends[-1]))
-        end = ends[torch.searchsorted(ends, step, right=True)]
-        firsts = step[step + length <= end]
+        step = torch.arange(int(self.starts[-1]))
+        firsts = step[step + length <= self.ends(step)]
         if len(firsts) == 0:
             longest = int(self.starts.diff().max())
             raise DataError(

@@ -10,13 +10,14 @@ import torch
 from torch import Generator, nn, Tensor
 from torch.nn import functional
 
+from sparse_imagination_ros.imagination.reference import Context, imagine_steps, remember
 from sparse_imagination_ros.tokens.encoders import Encoder
 from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.world_models.decoder import Decoder
-from sparse_imagination_ros.world_models.sparse import SparsePredictor
+from sparse_imagination_ros.world_models.predictor import Predictor
 
 # In a step: so many clips, of so many pictures each.
 BATCH, FRAMES = 8, 4
@@ -52,7 +53,7 @@ def train_decoder(
 
 @torch.inference_mode()
 def sample_sheet(
-    encoder: Encoder, predictor: SparsePredictor, decoder: Decoder, dataset: Dataset,
+    encoder: Encoder, predictor: Predictor, decoder: Decoder, dataset: Dataset,
     seed: int,
 ) -> Picture:
     """
@@ -69,25 +70,24 @@ def sample_sheet(
     rows: list[Picture] = []
     for clip in clips:
         seen = dataset.show(clip)
-        tokens, actions = encoder(seen), dataset.actions[clip]
+        tokens = predictor.observe(encoder(seen[:1]), dataset.sensed[clip[:1]])
+        actions = dataset.actions[clip]
         rows.append(_row('seen', [
             np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
             for picture in seen.numpy()]))
         for subset in (torch.arange(total), few):
-            imagined = _imagined(predictor, tokens[:1, subset], actions)
+            imagined = _imagined(predictor, tokens[:, subset], actions)
             painted = decoder(imagined, subset).movedim(1, -1)
             rows.append(_row(f'imagined from {len(subset)} tokens',
                              list((255 * painted).byte().numpy())))
     return np.concatenate(rows)
 
 
-def _imagined(predictor: SparsePredictor, first: Tensor, actions: Tensor) -> Tensor:
+def _imagined(predictor: Predictor, first: Tensor, actions: Tensor) -> Tensor:
     """Roll out from one frame [1, K, D] with actions [F, A]; return all frames [F, K, D]."""
-    frames, cache = [first], predictor.empty_cache()
-    for action in actions[:-1]:
-        following, cache = predictor.extend(frames[-1], action[None], cache)
-        frames.append(following)
-    return torch.cat(frames)
+    memory = remember(predictor, Context(first, actions[:0]))
+    return torch.cat([first, *(predictor.tokens(state) for state in imagine_steps(
+        predictor, memory, actions[None, :-1]))])
 
 
 def _row(label: str, pictures: list[Picture]) -> Picture:

@@ -7,18 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparse_imagination_ros.config import build, read_mapping, read_word
+import yaml
+
+from sparse_imagination_ros.config import build, read_mapping
 from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.training.dreams import RlConfig
 from sparse_imagination_ros.training.from_bags import BagsConfig
 from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.official_data import OfficialConfig
+from sparse_imagination_ros.training.policy import PolicyConfig
+from sparse_imagination_ros.training.rla import RlaConfig
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import TrainConfig
 from sparse_imagination_ros.world_models.manifest import Lookahead
 
 PARTS: dict[str, type] = {
     'bags': BagsConfig, 'official': OfficialConfig, 'train': TrainConfig, 'joint': JointConfig,
-    'foresight': Foresight, 'lookahead': Lookahead}
+    'foresight': Foresight, 'rla': RlaConfig,
+    'policy': PolicyConfig, 'rl': RlConfig, 'lookahead': Lookahead}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,9 @@ class Settings:
     train: TrainConfig
     joint: JointConfig
     foresight: Foresight
+    rla: RlaConfig
+    policy: PolicyConfig
+    rl: RlConfig
     lookahead: Lookahead
 
 
@@ -37,11 +46,14 @@ def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
     """Read a file, if there is one, then the words, which win."""
     values = _from_file(path) if path else {}
     for word in words:
-        name, value = read_word(word, 'PART.NAME')
+        name, equals, value = word.partition('=')
         part, dot, setting = name.partition('.')
-        if not dot:
+        if not equals or not dot:
             raise ConfigError(f'--set {word} is not of the form PART.NAME=VALUE')
-        values.setdefault(part, {})[setting] = value
+        try:
+            values.setdefault(part, {})[setting] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f'--set {word}: the value cannot be read ({error})') from error
     for part in values:
         if part not in PARTS:
             raise ConfigError(

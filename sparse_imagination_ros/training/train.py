@@ -6,7 +6,7 @@ Trains a bundle from datasets: the encoder, unless there is one, then predictor 
 A stopped training goes on where its last checkpoint was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from torch import Generator, nn
+from torch import Generator, nn, Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
@@ -27,6 +27,7 @@ from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.bundle import Bundle, fingerprint
 from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
 from sparse_imagination_ros.world_models.manifest import Actions, Lookahead, Manifest
+from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 
@@ -55,59 +56,103 @@ def encoder_of(start: Encoder | Bundle | None) -> Encoder | None:
     return start.encoder if isinstance(start, Bundle) else start
 
 
+@dataclass(frozen=True)
+class Material:
+    """What predictors are trained on: datasets, and their tokens by one encoder, all [M, P, D]."""
+
+    team: Team
+    datasets: Sequence[Dataset]
+    encoder: Encoder
+    tokens: Sequence[Tensor]
+
+    def draw(
+        self, count: int, of_one: Callable[[int, int], Tensor],
+    ) -> list[tuple[Tensor, Tensor]]:
+        """
+        Draw steps of all datasets alike, together about `count`: of each its tokens and actions.
+
+        of_one: draws so many steps [B, F] of the dataset of this number. Tokens are [B, F, P, D],
+        actions [B, F, A]; this process's part of both.
+        """
+        drawn = []
+        for number, (each, its_tokens) in enumerate(
+                zip(self.datasets, self.tokens, strict=True)):
+            steps = self.team.part_of(of_one(number, -(-count // len(self.datasets))))
+            drawn.append((its_tokens[each.shown[steps]].float(), each.actions[steps]))
+        return drawn
+
+
 def train(
     config: TrainConfig, joint: JointConfig, foreseen: Foresight, datasets: Sequence[Dataset],
     start: Encoder | Bundle | None, work: Path, report: Report,
     lookahead: Lookahead = Lookahead(),
 ) -> Bundle:
     """
-    Train a bundle; checkpoints are kept in the folder `work`.
+    Train a bundle with a sparse predictor; checkpoints are kept in the folder `work`.
 
     It starts with nothing, an encoder, or a bundle whose predictor is trained on. Without an
     encoder the small one is trained first, by `joint`. The predictor learns from all datasets,
     which count the same; everything else from the first. lookahead: what the bundle advises.
     """
+    material, predictor = prepare(config, joint, foreseen, datasets, start, work, report)
+
+    def loss_of(step: int, generator: Generator) -> Share:
+        drawn = material.draw(config.clips, lambda number, count: datasets[number].draw(
+            count, config.frames, generator))
+        seen, actions = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        return foresight(predictor, seen, actions, foreseen, generator)
+
+    run(course_of(config, 'predictor', config.predictor_steps), nn.ModuleList([predictor]),
+        loss_of, work, report, material.team)
+    return finish(config, material, predictor.eval().requires_grad_(False), work, report,
+                  lookahead)
+
+
+def prepare(
+    config: TrainConfig, joint: JointConfig, foreseen: Foresight, datasets: Sequence[Dataset],
+    start: Encoder | Bundle | None, work: Path, report: Report, more: object = None,
+) -> tuple[Material, SparsePredictor]:
+    """
+    Train the encoder, if there is none, and encode all pictures; return its predictor, too.
+
+    more: what else tells this training from others.
+    """
     team, dataset = Team.joined(), datasets[0]
     _check_alike(datasets)
     known = (encoder_of(start), start.predictor if isinstance(start, Bundle) else None)
-    _claim(work, [asdict(config), asdict(joint), asdict(foreseen),
-                  *(fingerprint(part) if part else None for part in known),
-                  *(asdict(each.facts) for each in datasets)], team)
+    claim(work, [asdict(config), asdict(joint), asdict(foreseen),
+                 *(fingerprint(part) if part else None for part in known),
+                 *(asdict(each.facts) for each in datasets), *([more] if more else [])], team)
     torch.manual_seed(config.seed)
     encoder = known[0] or SmallEncoder(
         EncoderShape(image_size=dataset.facts.image_size, reach=joint.reach))
     predictor = SparsePredictor(_shape(config, encoder, dataset))
     if isinstance(start, Bundle):
-        _check_fit(start, dataset)
+        check_fit(start, dataset)
         predictor = _copied(start)
     if known[0] is None:
         if team.size > 1:
             raise DataError('several processes train a predictor only; name a trained encoder')
-        train_encoder(joint, _course(config, 'encoder', config.encoder_steps), encoder, predictor,
-                      dataset, foreseen, work, report)
+        train_encoder(joint, course_of(config, 'encoder', config.encoder_steps), encoder,
+                      predictor, dataset, foreseen, work, report)
     encoder.eval().requires_grad_(False)
     tokens = [
         team.first_alone(partial(tokens_of, each, encoder, lambda done, total: report(
             Progress('tokens', done, total, 0.0))))
         for each in datasets]
+    return Material(team, datasets, encoder, tokens), predictor
 
-    def loss_of(step: int, generator: Generator) -> Share:
-        seen, actions = [], []
-        for each, its_tokens in zip(datasets, tokens, strict=True):
-            count = -(-config.clips // len(datasets))
-            clips = team.part_of(each.draw(count, config.frames, generator))
-            seen.append(its_tokens[each.shown[clips]].float())
-            actions.append(each.actions[clips])
-        return foresight(predictor, torch.cat(seen), torch.cat(actions), foreseen, generator)
 
-    run(_course(config, 'predictor', config.predictor_steps), nn.ModuleList([predictor]), loss_of,
-        work, report, team)
-    predictor.eval().requires_grad_(False)
-    decoder = None
-    if config.decoder_steps and team.rank == 0:
+def finish(
+    config: TrainConfig, material: Material, predictor: SparsePredictor | RlaPredictor,
+    work: Path, report: Report, lookahead: Lookahead,
+) -> Bundle:
+    """Train the decoder, if it is wanted, and put a bundle together."""
+    encoder, dataset, decoder = material.encoder, material.datasets[0], None
+    if config.decoder_steps and material.team.rank == 0:
         decoder = Decoder(DecoderShape(encoder.shape.width, encoder.shape.grid))
-        train_decoder(_course(config, 'decoder', config.decoder_steps), decoder, dataset,
-                      tokens[0], work, report)
+        train_decoder(course_of(config, 'decoder', config.decoder_steps), decoder, dataset,
+                      material.tokens[0], work, report)
         decoder.eval().requires_grad_(False)
         sheet = sample_sheet(encoder, predictor, decoder, dataset, config.seed)
         cv2.imwrite(str(work / 'samples.png'), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
@@ -118,14 +163,15 @@ def train(
 def _copied(bundle: Bundle) -> SparsePredictor:
     if not isinstance(bundle.predictor, SparsePredictor):
         raise DataError(
-            f'the predictor of bundle `{bundle.manifest.name}` was imported from an official '
-            'release; only those that `sparse-imagination train` made can be trained on')
+            f'the predictor of bundle `{bundle.manifest.name}` is not a sparse one that '
+            '`sparse-imagination train` made; only those can be trained on')
     predictor = SparsePredictor(bundle.predictor.shape)
     predictor.load_state_dict(bundle.predictor.state_dict())
     return predictor
 
 
-def _course(config: TrainConfig, part: str, steps: int) -> Course:
+def course_of(config: TrainConfig, part: str, steps: int) -> Course:
+    """Return how a part is trained."""
     return Course(part, steps, config.learning_rate, config.seed, config.average)
 
 
@@ -138,7 +184,8 @@ def _check_alike(datasets: Sequence[Dataset]) -> None:
                 'actions, limits and senses must be the same')
 
 
-def _check_fit(bundle: Bundle, dataset: Dataset) -> None:
+def check_fit(bundle: Bundle, dataset: Dataset) -> None:
+    """Refuse a dataset of another robot or other pictures than the bundle's."""
     manifest, facts = bundle.manifest, dataset.facts
     of_bundle = (manifest.robot, manifest.step_s, manifest.picture_size,
                  manifest.encoder.image_size, manifest.actions)
@@ -149,7 +196,7 @@ def _check_fit(bundle: Bundle, dataset: Dataset) -> None:
             f'bundle {of_bundle}; record with the settings of the bundle')
 
 
-def _claim(work: Path, what: object, team: Team) -> None:
+def claim(work: Path, what: object, team: Team) -> None:
     """Keep checkpoints of different trainings apart."""
     work.mkdir(parents=True, exist_ok=True)
     path, mine = work / 'training.json', json.dumps(what, indent=2)
@@ -168,8 +215,8 @@ def _shape(config: TrainConfig, encoder: Encoder, dataset: Dataset) -> Predictor
 
 
 def _manifest(
-    dataset: Dataset, encoder: Encoder, predictor: SparsePredictor, decoder: Decoder | None,
-    lookahead: Lookahead,
+    dataset: Dataset, encoder: Encoder, predictor: SparsePredictor | RlaPredictor,
+    decoder: Decoder | None, lookahead: Lookahead,
 ) -> Manifest:
     facts = dataset.facts
     return Manifest(
