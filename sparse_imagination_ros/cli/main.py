@@ -19,6 +19,8 @@ COMMANDS = {
     'demo': 'drive a simulated robot to goal pictures over ROS 2',
     'record': 'record episodes in the simulator',
     'train': 'train a bundle from recorded episodes',
+    'train-policy': 'train what decides without a search, also from videos',
+    'train-rl': 'correct a policy by what it tries in imagination',
     'import': 'turn a checkpoint of an official release into a bundle',
     'evaluate': 'drive many simulated episodes without ROS',
     'quality': 'store in a bundle what was measured by number of tokens',
@@ -63,8 +65,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> Any:
-    # No module can be called `import`.
-    name = f'{command}_' if iskeyword(command) else command
+    # No module can be called `import`, or have a hyphen.
+    name = f'{command}_' if iskeyword(command) else command.replace('-', '_')
     return import_module(f'sparse_imagination_ros.cli.{name}')
 
 

@@ -16,6 +16,7 @@ from sparse_imagination_ros.bags.reading import (
     COMPRESSED,
     IMAGE,
     open_bag,
+    Series,
     Times,
     Topic,
     TWISTS,
@@ -81,15 +82,21 @@ class Findings:
 
 def dataset_from_bags(
     bags: Sequence[Path], config: BagsConfig, image_size: int, folder: Path,
-    report: Callable[[int, int], None],
+    report: Callable[[int, int], None], commanded: bool = True,
 ) -> tuple[Dataset, list[Findings]]:
-    """Read bags into a folder, or return what an earlier run has read of them."""
+    """
+    Read bags into a folder, or return what an earlier run has read of them.
+
+    commanded: whether they hold commands; if not, all actions are zero.
+    """
     _check(config)
-    source = json.dumps([asdict(config), image_size, [identity(bag) for bag in bags]], indent=2)
+    told = [] if commanded else ['no commands']
+    source = json.dumps(
+        [asdict(config), image_size, [identity(bag) for bag in bags], *told], indent=2)
     findings = folder / 'findings.json'
 
     def make() -> None:
-        found = _read(bags, config, image_size, folder, report)
+        found = _read(bags, config, image_size, folder, report, commanded)
         findings.write_text(json.dumps([asdict(f) for f in found], indent=2) + '\n')
 
     dataset = dataset_made_of(source, folder, make)
@@ -98,7 +105,7 @@ def dataset_from_bags(
 
 def _read(
     bags: Sequence[Path], config: BagsConfig, image_size: int, folder: Path,
-    report: Callable[[int, int], None],
+    report: Callable[[int, int], None], commanded: bool,
 ) -> list[Findings]:
     images = Topic(config.image_topic, (IMAGE, COMPRESSED))
     episodes: list[Episode] = []
@@ -120,7 +127,7 @@ def _read(
                 recorded.append(shot.recorded_s)
                 stamped.append(shot.stamped_s)
             clock = Clock(np.array(recorded), np.array(stamped), config.step_s)
-            made, found = _episodes(bag, config, clock, first, unreadable)
+            made, found = _episodes(bag, config, clock, first, unreadable, commanded)
             episodes += made
             findings.append(found)
         album.close()
@@ -136,21 +143,24 @@ def _read(
 
 
 def _episodes(
-    bag: Bag, config: BagsConfig, clock: Clock, first: int, unreadable: int,
+    bag: Bag, config: BagsConfig, clock: Clock, first: int, unreadable: int, commanded: bool,
 ) -> tuple[list[Episode], Findings]:
     times, scenes = clock.times, _scenes(bag, config, clock)
     pieces = stretches(times, scenes, config.step_s)
-    commands = bag.series(Topic(config.command_topic, TWISTS, config.command_fields))
+    commands = Series(
+        np.zeros(0), np.zeros(0), np.zeros((0, len(config.command_fields)), np.float32))
+    if commanded:
+        commands = bag.series(Topic(config.command_topic, TWISTS, config.command_fields))
     low, high = np.array([config.command_low, config.command_high], np.float32)
     beyond = ((commands.values < low - 1e-6) | (commands.values > high + 1e-6)).any(1)
-    commanded = clock.of(commands.recorded, commands.stamped)
+    given = clock.of(commands.recorded, commands.stamped)
     obeyed = np.clip(commands.values, low, high) / high
     sense = _senses(bag, config, clock)
     made = []
     for piece in pieces:
         for shown in steps(times, piece, config.step_s):
             at = times[shown]
-            actions = mean_commands(commanded, obeyed, at, config.command_hold_s)
+            actions = mean_commands(given, obeyed, at, config.command_hold_s)
             made.append(Episode(first + shown, actions, sense(at)))
     return made, Findings(
         bag=str(bag.path), pictures=len(times), unreadable=unreadable,
