@@ -28,11 +28,10 @@ RATE = 0.002
 
 @dataclass(frozen=True)
 class Row:
-    """What some tokens know: shares of the variance (R2); no heading where it never changes."""
+    """What some tokens know of each number, a share of its variance (R2), if it ever changes."""
 
     tokens: int
-    place_explained: float
-    heading_explained: float | None
+    explained: dict[str, float]
 
 
 class Teller(nn.Module):
@@ -62,9 +61,11 @@ def main() -> None:
     generator = Generator().manual_seed(args.seed)
     bundle, dataset = Bundle.load(args.bundle), dataset_from_recording(args.data)
     tokens = tokens_of(dataset, bundle.encoder, lambda done, total: None)
-    x, y, heading = dataset.sensed.T
-    state = torch.stack([x, y, heading.cos(), heading.sin()], 1)
+    # Angles, the last of what is sensed, are told as directions.
+    places, angle = dataset.sensed[:, :-1], dataset.sensed[:, -1:]
+    state = torch.cat([places, angle.cos(), angle.sin()], 1)
     state = (state - state.mean(0)) / state.std(0).clamp(min=1e-6)
+    names = dataset.facts.senses
     first_judged = int(dataset.starts[len(dataset.starts) * 4 // 5])
     total, width = bundle.manifest.total_tokens, bundle.manifest.encoder.width
     rows = []
@@ -81,11 +82,12 @@ def main() -> None:
             loss.backward()
             optimiser.step()
             schedule.step()
-        place, turned = _judge(teller, tokens, dataset.shown, state, first_judged,
-                               count, generator)
-        rows.append(Row(count, place, turned))
-        print(f'{count:4} tokens explain {place:6.3f} of the place' + (
-            '' if turned is None else f', {turned:6.3f} of the heading'))
+        shares = _judge(teller, tokens, dataset.shown, state, first_judged, count, generator)
+        shares = [*shares[:-2], (shares[-2] + shares[-1]) / 2]
+        rows.append(Row(count, {
+            name: share for name, share in zip(names, shares, strict=True) if share == share}))
+        print(f'{count:4} tokens explain ' + ', '.join(
+            f'{share:.3f} of {name}' for name, share in rows[-1].explained.items()), flush=True)
     if args.json:
         args.json.write_text(json.dumps({'rows': [asdict(row) for row in rows]}, indent=2) + '\n')
 
@@ -94,7 +96,8 @@ def main() -> None:
 def _judge(
     teller: Teller, tokens: Tensor, shown: Tensor, state: Tensor, first: int, count: int,
     generator: Generator,
-) -> tuple[float, float | None]:
+) -> list[float]:
+    """Return how much of each number is explained; of one that never changes, no number."""
     wrong, spread = torch.zeros(state.shape[1]), torch.zeros(state.shape[1])
     for steps in torch.randint(first, len(state), (JUDGED // 16, 16), generator=generator):
         # Another subset for every few frames: this is about random ones, not about a lucky one.
@@ -102,9 +105,8 @@ def _judge(
         told = teller(tokens[shown[steps]][:, subset].float())
         wrong += (told - state[steps]).square().sum(0)
         spread += state[steps].square().sum(0)
-    explained = 1 - wrong / spread
-    turns = bool((spread[2:] > 0).all())
-    return float(explained[:2].mean()), float(explained[2:].mean()) if turns else None
+    explained: list[float] = torch.where(spread > 0, 1 - wrong / spread, torch.nan).tolist()
+    return explained
 
 
 if __name__ == '__main__':

@@ -39,6 +39,7 @@ from sparse_imagination_ros.planning.search import Method, OPTIMISERS, Question
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.manifest import Lookahead
 
 Costs = Callable[[Tensor], Tensor]
 # Costs of candidates, steps, actions, candidates, iterations, seed to a plan [T, A].
@@ -65,7 +66,7 @@ def ours(optimiser: str) -> Solve:
     """Return a search of this package, with the planner's defaults."""
     config = PlannerConfig()
     refinement = Refinement(
-        config.sigma, config.least_sigma, config.effective_samples, config.elites)
+        config.sigma, config.least_sigma, Lookahead().effective_samples, config.elites)
     spread = Spread(config.knots, config.bold_share)
 
     def solve(
@@ -269,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--rounds', type=int, default=30, help='of arithmetic (%(default)s)')
     parser.add_argument('--seed', type=int, default=100, help='of the layouts (%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the regrets here')
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     times = arithmetic(args.rounds)
@@ -282,6 +284,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.json:
         args.json.write_text(json.dumps(
             {'arithmetic': times, 'regret': [asdict(row) for row in rows]}, indent=2) + '\n')
+    if args.plot:
+        draw(rows, args.iterations, args.plot)
+
+
+def draw(rows: Sequence[Regret], iterations: int, path: Path) -> None:
+    """Draw the regret of each search over the number of candidates, with its interval."""
+    plots = import_module('matplotlib.pyplot')
+    figure, axes = plots.subplots(figsize=(7, 4), layout='constrained')
+    for who in dict.fromkeys(row.who for row in rows):
+        mine = [row for row in rows if row.who == who]
+        counts = [row.candidates for row in mine]
+        line, = axes.plot(counts, [row.mean for row in mine], marker='o', label=who,
+                          linewidth=2.5 if who.startswith('ours') else 1.2)
+        axes.fill_between(counts, [row.low for row in mine], [row.high for row in mine],
+                          color=line.get_color(), alpha=0.12, linewidth=0)
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel('candidates')
+    axes.set_ylabel(f'regret after {iterations} iterations')
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
 
 
 if __name__ == '__main__':

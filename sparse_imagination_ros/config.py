@@ -63,6 +63,17 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
+def read_word(word: str, names: str = 'NAME') -> tuple[str, Any]:
+    """Read NAME=VALUE from the command line, as `names` calls the names; the value is YAML."""
+    name, equals, value = word.partition('=')
+    if not equals or not name:
+        raise ConfigError(f'--set {word} is not of the form {names}=VALUE')
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f'--set {word}: the value cannot be read ({error})') from error
+
+
 def _check(declared: Any, value: Any, where: str, prefix: str) -> None:
     name = prefix + declared.name
     if not _fits(value, declared.type):

@@ -23,7 +23,8 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
 ) -> None:
     target = tmp_path / 'new' / 'scores.json'
     assert evaluate('--bundle', str(untrained), '--episodes', '1', '--seed', '9000',
-                    '--tokens', '4,2', '--subset', 'stratified', '--time-limit', '2',
+                    '--tokens', '4,2', '--subset', 'stratified', '--set', 'candidates=16',
+                    '--time-limit', '2',
                     '--json', str(target)) == 0
     report = json.loads(target.read_text())
     assert [row['tokens'] for row in report['rows']] == [4, 2]
@@ -36,6 +37,7 @@ def test_the_numbers_are_written_for_each_count_of_tokens(
         'untrained', 'omnidirectional', 9000)
     assert report['settings']['loop']['time_limit_s'] == 2
     assert report['settings']['planner']['subset'] == 'stratified'
+    assert report['settings']['planner']['candidates'] == 16
     assert 'torch' in report['versions']
     assert '95 % interval' in capsys.readouterr().out
 
@@ -72,6 +74,16 @@ def test_a_count_that_the_bundle_does_not_have_is_refused_at_once(untrained: Pat
 def test_a_subset_of_an_unknown_kind_is_refused(untrained: Path) -> None:
     with pytest.raises(ConfigError, match=r'subset.*allowed: random, .* differing'):
         evaluate('--bundle', str(untrained), '--subset', 'best')
+
+
+@pytest.mark.parametrize(('word', 'answer'), [
+    ('candidates', 'NAME=VALUE'), ('candidates=[', 'cannot be read'), ('speed=3', 'speed'),
+    ('sigma=5', r'sigma.*5.*\[0.01')])
+def test_a_setting_that_the_planner_does_not_have_is_refused(
+    untrained: Path, word: str, answer: str,
+) -> None:
+    with pytest.raises(ConfigError, match=answer):
+        evaluate('--bundle', str(untrained), '--set', word)
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:

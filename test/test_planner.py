@@ -101,10 +101,12 @@ def test_what_was_tried_first_does_not_change_the_plans(bundle: Bundle, world: R
 
 
 def test_it_looks_as_far_as_the_bundle_says_unless_it_is_told_otherwise(bundle: Bundle) -> None:
-    manifest = replace(bundle.manifest, lookahead=Lookahead(steps=5, growth=1.0))
+    manifest = replace(bundle.manifest, lookahead=Lookahead(5, 1.0, 1.5))
     advised = replace(bundle, manifest=manifest)
-    assert suited(PlannerConfig(), advised) == PlannerConfig(steps=5, growth=1.0)
-    assert suited(PlannerConfig(steps=2), advised) == PlannerConfig(steps=2, growth=1.0)
+    assert suited(PlannerConfig(), advised) == PlannerConfig(
+        steps=5, growth=1.0, effective_samples=1.5)
+    assert suited(PlannerConfig(steps=2, effective_samples=3.0), advised) == PlannerConfig(
+        steps=2, growth=1.0, effective_samples=3.0)
     planner = Planner(advised, replace(CONFIG, steps=0))
     planner.set_goal(BLANK)
     assert len(planner.plan(Frame(0.0, BLANK), CommandHistory(2, 5.0)).plan.actions) == 5

@@ -189,8 +189,8 @@ def test_the_command_learns_from_a_recording_and_from_bags_without_commands(
                *(word for one in words for word in ('--set', one))]
     assert main(command) == 0
     assert 'bundle saved to' in capsys.readouterr().out
-    assert main(['evaluate', '--bundle', str(tmp_path / 'policy'), '--episodes', '1', '--mode',
-                 'policy', '--charge', '100', '--time-limit', '0.5']) == 0
+    assert main(['evaluate', '--bundle', str(tmp_path / 'policy'), '--episodes', '1', '--set',
+                 'mode=policy', '--charge', '100', '--time-limit', '0.5']) == 0
     assert 'Success' in capsys.readouterr().out
 
 

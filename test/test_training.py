@@ -19,6 +19,7 @@ from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
 from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
+from sparse_imagination_ros.training.precision import has_bfloat16
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.training.train import train, TrainConfig
@@ -320,6 +321,13 @@ def test_a_token_need_not_paint_what_it_does_not_see():
     loss = head.loss(tokens, drawn, pictures)
     assert torch.equal(head.loss(tokens, drawn, beyond), loss)
     assert not torch.equal(head.loss(tokens, drawn, within), loss)
+
+
+@pytest.mark.skipif(not Path('/proc/cpuinfo').exists(), reason='the processor is not described')
+def test_bfloat16_is_used_where_the_processor_has_it():
+    described = Path('/proc/cpuinfo').read_text().split()
+    assert has_bfloat16() == any(
+        flag in described for flag in ('avx512_bf16', 'amx_bf16', 'bf16', 'svebf16'))
 
 
 def test_contrast_prefers_tokens_that_move_with_time():

@@ -45,7 +45,8 @@ def add_parser(subparsers: Any) -> None:
         '--subset', help='how the tokens are chosen: random, stratified, latin, fixed or '
                          'differing (the default of the planner)')
     parser.add_argument(
-        '--mode', help='plan: search; policy: take what the policy of the bundle says (plan)')
+        '--set', action='append', default=[], metavar='NAME=VALUE',
+        help='one of the other parameters of the planner, such as candidates=128')
     parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     # Not before: the list of commands must not wait for torch.
     import torch
 
-    from sparse_imagination_ros.config import build
+    from sparse_imagination_ros.config import build, read_word
     from sparse_imagination_ros.evaluation.closed_loop import evaluate, LoopConfig, SPLIT
     from sparse_imagination_ros.evaluation.versions import versions
     from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
@@ -84,9 +85,8 @@ def run(args: argparse.Namespace) -> int:
     total = bundle.manifest.total_tokens
     counts = [count if isinstance(count, int) else round(SHARES[count] * total)
               for count in args.tokens or (PlannerConfig().tokens,)]
-    chosen = {name: value for name, value in (('subset', args.subset), ('mode', args.mode))
-              if value}
-    plannings = [build(PlannerConfig, {'tokens': tokens, **chosen}, 'command line')
+    chosen = dict(map(read_word, args.set)) | ({'subset': args.subset} if args.subset else {})
+    plannings = [build(PlannerConfig, {**chosen, 'tokens': tokens}, 'command line')
                  for tokens in counts]
     for planning in plannings:
         # A count that the bundle refuses is refused before minutes are spent on another.

@@ -45,7 +45,8 @@ def _bundle(folder: Path) -> list[tuple[str, str]]:
              ('model step', f'{manifest.step_s} s, frameskip {manifest.frameskip}, '
                             f'context of {predictor.window} frames'),
              ('lookahead', f'{manifest.lookahead.steps} model steps, each counting '
-                           f'{manifest.lookahead.growth:g} times the one before'),
+                           f'{manifest.lookahead.growth:g} times the one before, by the best '
+                           f'{manifest.lookahead.effective_samples:g} candidates'),
              ('encoder', f'{manifest.encoder.name}, {_parameters(bundle.encoder)}'),
              ('predictor', f'{manifest.family}, {_parameters(bundle.predictor)}')]
     if isinstance(predictor, OfficialShape):

@@ -71,7 +71,7 @@ def run(args: Namespace) -> int:
     if team.rank == 0:
         made.save(args.out)
         print(f'bundle saved to {args.out}; measure its policy with '
-              f'`sparse-imagination evaluate --bundle {args.out} --mode policy`')
+              f'`sparse-imagination evaluate --bundle {args.out} --set mode=policy`')
     return 0
 
 

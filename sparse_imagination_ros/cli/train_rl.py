@@ -48,5 +48,5 @@ def run(args: Namespace) -> int:
             [dataset_from_recording(folder) for folder in args.data], work, bars.report)
     made.save(args.out)
     print(f'bundle saved to {args.out}; measure its policy with '
-          f'`sparse-imagination evaluate --bundle {args.out} --mode policy`')
+          f'`sparse-imagination evaluate --bundle {args.out} --set mode=policy`')
     return 0

@@ -90,7 +90,8 @@ class PlannerConfig:
     bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
     elites: int = setting(4, 'best candidates that are imagined again', 0, 1000)
     effective_samples: float = setting(
-        6.0, 'how many candidates shall count in the mean', 1.0, 10000.0)
+        0.0, 'how many candidates shall count in the mean, 1 or more; 0: as the bundle says',
+        0.0, 10000.0)
     growth: float = setting(
         0.0, 'how much more each later step counts than the one before; .inf: only the last does; '
              '0: as the bundle says', 0.0, inf)
@@ -424,7 +425,8 @@ def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
     """Return a configuration in which what is left to the bundle is as the bundle says."""
     advice = bundle.manifest.lookahead
     return replace(config, steps=config.steps or advice.steps,
-                   growth=config.growth or advice.growth)
+                   growth=config.growth or advice.growth,
+                   effective_samples=config.effective_samples or advice.effective_samples)
 
 
 def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:

@@ -9,7 +9,7 @@ It knows where the block is, as a person who plays does. Planning never uses it.
 import numpy as np
 
 from sparse_imagination_ros.sim.robots import Vector
-from sparse_imagination_ros.sim.table import REACH, Table
+from sparse_imagination_ros.sim.table import RAW_STEP_S, REACH, SPEED, Table
 
 PUSH_SHARE = 0.9
 # A push begins so far from the block's centre, passes it so near at most, and ends so far behind.
@@ -33,29 +33,41 @@ WOBBLE_STEPS = 4
 
 
 class Pusher:
-    """Drives the disc of one table; ask it for a command once in each raw step."""
+    """
+    Drives the disc of one table; ask it for a command once in each raw step.
 
-    def __init__(self, table: Table, rng: np.random.Generator) -> None:
-        self._table, self._rng = table, rng
-        self._steps_left = 0
+    hold: for how many raw steps a command stays the same.
+    """
+
+    def __init__(self, table: Table, rng: np.random.Generator, hold: int = 1) -> None:
+        self._table, self._rng, self._hold = table, rng, hold
+        self._steps_left = self._held = 0
         self._waypoints: list[Vector] = []
 
     def command(self) -> Vector:
         """Return where to aim, from where the disc is, [2]."""
+        if self._held == 0:
+            self._command, self._held = self._next(), self._hold
+        self._held -= 1
+        return self._command
+
+    def _next(self) -> Vector:
         disc = self._table.pose[:2]
         while self._waypoints and np.hypot(*(self._waypoints[0] - disc)) < ARRIVED:
             self._waypoints.pop(0)
-        if self._steps_left == 0 or not self._waypoints:
+        if self._steps_left <= 0 or not self._waypoints:
             self._choose()
         if self._presses_out(disc):
             self._waypoints = [self._rng.uniform(*MIDDLE, 2)]
-        if self._steps_left % WOBBLE_STEPS == 0:
+        if self._steps_left % max(WOBBLE_STEPS, self._hold) < self._hold:
             self._wobble = self._rng.normal(0, self._unsteady, 2)
-        self._steps_left -= 1
+        self._steps_left -= self._hold
         away = self._waypoints[0] - disc
         hurry = HURRY * REACH if len(self._waypoints) > 1 else 0.0
         speed = max(hurry, self._speed)
-        toward = away * min(1.0, speed / max(1.0, float(np.hypot(*away))))
+        # No farther than there while the command is held.
+        there = 1 / (SPEED * RAW_STEP_S * self._hold)
+        toward = away * min(1.0, there, speed / max(1.0, float(np.hypot(*away))))
         return np.clip(toward + self._wobble, -REACH, REACH)
 
     def _choose(self) -> None:

@@ -21,6 +21,8 @@ from sparse_imagination_ros.sim.world import episode_rng, PHYSICS_STEP_S, State
 from sparse_imagination_ros.tokens.frames import Picture
 
 TICKS = round(RAW_STEP_S / PHYSICS_STEP_S)
+# A model step.
+RAW_STEPS = 5
 # An episode starts so many raw steps into an exploration, and its goal lies so many ahead.
 LEAD_STEPS = (0, 60)
 GOAL_STEPS = 25
@@ -51,7 +53,7 @@ class PushT:
     """
 
     state: ClassVar[State] = State(('x', 'y', 'block.x', 'block.y', 'block.angle'), SIZE)
-    step_s: ClassVar[float] = 5 * RAW_STEP_S
+    step_s: ClassVar[float] = RAW_STEPS * RAW_STEP_S
     robot: ClassVar[Disc] = Disc()
 
     def __init__(self, picture_size: int) -> None:
@@ -117,8 +119,8 @@ class PushT:
         return self._ahead(rng)[0]
 
     def explorer(self, seed: int) -> Pusher:
-        """Return who pushes the block about."""
-        return Pusher(self._table, np.random.default_rng(seed))
+        """Return who pushes the block about, by commands that are held as those of a plan are."""
+        return Pusher(self._table, np.random.default_rng(seed), RAW_STEPS)
 
     def _ahead(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Return a pose that exploring leads to, and by which commands."""

@@ -16,6 +16,8 @@ SIZE = 512.0
 RAW_STEP_S = 0.1
 # The farthest target, from the disc along each axis.
 REACH = 60.0
+# A disc that always aims so far away goes so many times as far in a second.
+SPEED = 4.0
 
 
 class Table:
@@ -89,4 +91,7 @@ def _environment(observation: dict[str, Any]) -> Any:
         raise WorldError(
             f'Push-T needs the package gym-pusht ({error}); '
             'docs/dependencies.md says how to install it') from error
-    return PushTEnv(**observation)
+    environment = PushTEnv(**observation)
+    # Its score takes a third of its time, and is not used.
+    environment._get_coverage = lambda: 0.0
+    return environment

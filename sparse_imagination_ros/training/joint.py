@@ -17,6 +17,7 @@ from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
+from sparse_imagination_ros.training.precision import has_bfloat16
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
@@ -52,10 +53,11 @@ def train_encoder(
     scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES
+    half = has_bfloat16()
 
     def loss_of(step: int, generator: Generator) -> Share:
         steps = dataset.draw(config.episodes, config.frames, generator)
-        with torch.autocast('cpu', torch.bfloat16):
+        with torch.autocast('cpu', torch.bfloat16, enabled=half):
             pictures = encoder.normalise(dataset.show(steps).flatten(0, 1))
             flat = encoder.tokens(pictures)
             tokens = flat.reshape(*steps.shape, *flat.shape[1:])

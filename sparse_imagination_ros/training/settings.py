@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sparse_imagination_ros.config import build, read_mapping
+from sparse_imagination_ros.config import build, read_mapping, read_word
 from sparse_imagination_ros.errors import ConfigError
 from sparse_imagination_ros.training.dreams import RlConfig
 from sparse_imagination_ros.training.from_bags import BagsConfig
@@ -46,14 +44,11 @@ def read_settings(path: Path | None, words: Sequence[str]) -> Settings:
     """Read a file, if there is one, then the words, which win."""
     values = _from_file(path) if path else {}
     for word in words:
-        name, equals, value = word.partition('=')
+        name, value = read_word(word, 'PART.NAME')
         part, dot, setting = name.partition('.')
-        if not equals or not dot:
+        if not dot:
             raise ConfigError(f'--set {word} is not of the form PART.NAME=VALUE')
-        try:
-            values.setdefault(part, {})[setting] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f'--set {word}: the value cannot be read ({error})') from error
+        values.setdefault(part, {})[setting] = value
     for part in values:
         if part not in PARTS:
             raise ConfigError(

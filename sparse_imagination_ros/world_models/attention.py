@@ -5,6 +5,9 @@ Frame-causal attention over a sliding window, whole for training and cached for 
 
 Time enters as a bias against older frames, of another strength in each head, so that only
 differences matter and the keys and values of a past frame stay valid when the window slides.
+
+Masks have four dimensions, though the batch shares them: of fewer torch writes all scores out,
+which takes up to six times as long.
 """
 
 import torch
@@ -37,7 +40,7 @@ class FrameAttention(nn.Module):
         age = number[:, None] - number[None, :]
         bias = self.age_bias[:, age.clamp(0, self.window - 1)]
         bias = bias.masked_fill((age < 0) | (age >= self.window), -torch.inf)
-        mask = bias.repeat_interleave(count, 1).repeat_interleave(count, 2).to(q.dtype)
+        mask = bias.repeat_interleave(count, 1).repeat_interleave(count, 2).to(q.dtype)[None]
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out: Tensor = self.out(y.transpose(1, 2).reshape(batch, frames, count, width))
         return out
@@ -53,7 +56,7 @@ class FrameAttention(nn.Module):
         keys = torch.cat([*(p[0].expand_as(k) for p in past), k], 2)
         values = torch.cat([*(p[1].expand_as(v) for p in past), v], 2)
         ages = torch.arange(len(past), -1, -1, device=x.device)
-        mask = self.age_bias[:, None, ages].repeat_interleave(count, 2)
+        mask = self.age_bias[None, :, None, ages].repeat_interleave(count, 3)
         y = functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
         return self.out(y.transpose(1, 2).flatten(2)), (k, v)
 

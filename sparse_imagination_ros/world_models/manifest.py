@@ -39,12 +39,15 @@ class Actions:
 
 @dataclass(frozen=True)
 class Lookahead:
-    """How far planning with a bundle looks ahead, unless the planner is told otherwise."""
+    """How planning with a bundle looks ahead, unless the planner is told otherwise."""
 
     steps: int = setting(8, 'model steps that are looked ahead', 1, 100)
     growth: float = setting(
         3.0, 'how much more each later step counts than the one before; .inf: only the last does',
         1.0, inf)
+    effective_samples: float = setting(
+        6.0, 'how many candidates shall count in the mean; few where the ways to a goal differ, '
+             'so that what lies between them leads nowhere', 1.0, 10000.0)
 
 
 @dataclass(frozen=True)
