@@ -3,9 +3,9 @@
 """One cycle: a frame in, a time-stamped plan out, before its deadline. No threads here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil, inf, nan
 from pathlib import Path
 from time import monotonic
 
@@ -29,6 +29,7 @@ from sparse_imagination_ros.planning.budget import (
     REMEMBER,
     STEP,
 )
+from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import Optimum, Refinement
 from sparse_imagination_ros.planning.objective import (
@@ -68,29 +69,34 @@ class PlannerConfig:
     fewest_tokens: int = setting(1, 'fewest, when time is short', 1, 4096)
     subset: str = setting(
         'differing', 'how they are chosen in each cycle; `differing`: rather those that differ '
-                     'between frame and goal', choices=tuple(SUBSETS))
+                     'between frame and goal', choices=tuple(SUBSETS), live=True)
     candidates: int = setting(64, 'most action sequences that are imagined together', 4, 65536)
-    iterations: int = setting(2, 'most times that the candidates are drawn in a cycle', 1, 100)
+    iterations: int = setting(
+        2, 'most times that the candidates are drawn in a cycle', 1, 100, live=True)
     steps: int = setting(
         0, 'model steps that are looked ahead; 0: as many as the bundle says', 0, 100)
     budget_ms: float = setting(
-        150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
+        150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0, live=True)
     optimiser: str = setting(
         'mppi', 'how candidates are weighed: softly, or the few best ones alike',
-        choices=tuple(OPTIMISERS))
-    sigma: float = setting(0.3, 'noise on the last plan, of the action limits', 0.01, 2.0)
+        choices=tuple(OPTIMISERS), live=True)
+    sigma: float = setting(
+        0.3, 'noise on the last plan, of the action limits', 0.01, 2.0, live=True)
     least_sigma: float = setting(
-        0.1, 'noise that is left when the best candidates agree', 0.0, 2.0)
-    knots: int = setting(4, 'points between which candidates are interpolated', 2, 100)
-    bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
-    elites: int = setting(4, 'best candidates that are imagined again', 0, 1000)
+        0.1, 'noise that is left when the best candidates agree', 0.0, 2.0, live=True)
+    knots: int = setting(4, 'points between which candidates are interpolated', 2, 100, live=True)
+    bold_share: float = setting(
+        0.4, 'share of candidates drawn from the whole range', 0.0, 0.9, live=True)
+    elites: int = setting(4, 'best candidates that are imagined again', 0, 1000, live=True)
     effective_samples: float = setting(
-        6.0, 'how many candidates shall count in the mean', 1.0, 10000.0)
+        6.0, 'how many candidates shall count in the mean', 1.0, 10000.0, live=True)
     growth: float = setting(
         0.0, 'how much more each later step counts than the one before; .inf: only the last does; '
-             '0: as the bundle says', 0.0, inf)
-    effort_cost: float = setting(0.0, 'cost of the mean square of the commands', 0.0, inf)
-    change_cost: float = setting(0.0, 'cost of the mean square of their changes', 0.0, inf)
+             '0: as the bundle says', 0.0, inf, live=True)
+    effort_cost: float = setting(
+        0.0, 'cost of the mean square of the commands', 0.0, inf, live=True)
+    change_cost: float = setting(
+        0.0, 'cost of the mean square of their changes', 0.0, inf, live=True)
     region_mask: str = setting('', 'path of a picture, white where tokens count')
     objectives: str = setting('', 'objectives of other packages, as name=weight name=weight')
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
@@ -104,7 +110,8 @@ class Cycle:
     iterations: how many were begun; imagined: how many candidates all of them had together, none
     if there was no time: then the plan is the last one; subset: [K], the token positions that
     were imagined, row by row; not_finite: numbers that were none, and so did not count; record:
-    what the search can be repeated from.
+    what the search can be repeated from; optimum: what it came to; goal_distance: from the frame
+    to the goal, all tokens counted, as the predictor measures it.
     """
 
     plan: Plan
@@ -121,6 +128,8 @@ class Cycle:
     reason: str = ''
     not_finite: int = 0
     record: Record | None = None
+    optimum: Optimum | None = None
+    goal_distance: float = nan
 
 
 class Planner:
@@ -147,11 +156,10 @@ class Planner:
                 f'[{fewest}, {most}]'
                 + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
         self._scale = np.array(manifest.actions.high, np.float32)
+        self._engine = engine
         self.method = method_of(bundle, config, engine)
         self.latency = LatencyModel() if latency is None else latency
-        self._controller = Controller(
-            Effort(config.tokens, config.candidates, config.iterations),
-            max(fewest, config.fewest_tokens), most, manifest.quality)
+        self._controller = self._control()
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
         self._encodes = 0
@@ -167,6 +175,19 @@ class Planner:
         """Return the effort that would fill a budget, by what is known of this machine now."""
         encode_ms = self.latency.typical_ms(Cell(ENCODE))
         return self._controller.affordable(self.latency, budget_ms - encode_ms)
+
+    def adjust(self, config: PlannerConfig, limits: Limits) -> None:
+        """
+        Go on by other settings and within other limits; what was seen and planned is kept.
+
+        Of the settings only those that are `live` may differ: the others are what the planner was
+        made ready for.
+        """
+        config = suited(config, self._bundle)
+        refuse_fixed(self._config, config)
+        self._config = config
+        self.method = method_of(self._bundle, config, self._engine, limits)
+        self._controller = self._control()
 
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
@@ -207,6 +228,8 @@ class Planner:
         if len(subset) < self._bundle.manifest.fewest_tokens:
             subset = subset[:0]
         optimum, record, not_finite = None, None, self._seen.newest.not_finite
+        goal_distance = float(
+            self._bundle.predictor.distance(self._seen.newest.tokens[None], self._goal))
         grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
         if len(subset):
             question, bad = self._question(
@@ -229,7 +252,14 @@ class Planner:
             1000 * (done_s - start_s), len(subset), choice.effort.candidates,
             len(optimum.granted) if optimum else 0, self._encodes, subset.numpy(),
             optimum.cost if optimum else inf, optimum.imagined if optimum else 0, choice.reason,
-            not_finite, record)
+            not_finite, record, optimum, goal_distance)
+
+    def _control(self) -> Controller:
+        config, manifest = self._config, self._bundle.manifest
+        return Controller(
+            Effort(config.tokens, config.candidates, config.iterations),
+            max(manifest.fewest_tokens, config.fewest_tokens), manifest.total_tokens,
+            manifest.quality)
 
     @property
     def _step_s(self) -> float:
@@ -386,6 +416,16 @@ class Planner:
                     self._search(question, Choice(Effort(tokens, count, 1), ''), grants)
 
 
+def refuse_fixed(now: PlannerConfig, wanted: PlannerConfig) -> None:
+    """Raise if settings differ that a planner is made ready for."""
+    for declared in fields(PlannerConfig):
+        name = declared.name
+        if not declared.metadata['live'] and getattr(now, name) != getattr(wanted, name):
+            raise ConfigError(
+                f'`{name}` is {getattr(now, name)!r} and cannot become {getattr(wanted, name)!r} '
+                'while the planner is in use: it was made ready for it')
+
+
 def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
     """Return a configuration in which what is left to the bundle is as the bundle says."""
     advice = bundle.manifest.lookahead
@@ -393,9 +433,13 @@ def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
                    growth=config.growth or advice.growth)
 
 
-def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:
-    """Return how a planner with this configuration searches."""
+def method_of(
+    bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine,
+    limits: Limits | None = None,
+) -> Method:
+    """Return how such a planner searches; limits: if not those of the bundle."""
     config = suited(config, bundle)
+    limits = bundle.limits(inf) if limits is None else limits
     manifest, scale = bundle.manifest, np.array(bundle.manifest.actions.high, np.float32)
     regions = None
     if config.region_mask:
@@ -404,8 +448,7 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
     distance = GoalDistance(bundle.predictor, tuple(weights), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
-        np.array(values, np.float32) / scale
-        for values in (manifest.actions.low, manifest.actions.high, manifest.actions.acceleration))
+        part / scale for part in (limits.low, limits.high, limits.acceleration))
     return Method(
         Sum([(1.0, distance), *added]) if added else distance,
         Spread(config.knots, config.bold_share), low, high,
