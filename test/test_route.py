@@ -38,8 +38,8 @@ def test_it_is_left_only_beyond_a_larger_distance_and_not_for_a_moment() -> None
 
 def test_without_a_distance_it_is_a_share_of_the_largest() -> None:
     arrival = Arrival(replace(CONFIG, arrival_distance=0.0, arrival_hold_s=0.0))
-    assert judged(arrival, 2.0, 0.25, 0.19) == [False, False, True]
-    assert arrival.near == pytest.approx(0.2)
+    assert judged(arrival, 2.0, 0.15, 0.09) == [False, False, True]
+    assert arrival.near == pytest.approx(0.1)
 
 
 def test_distances_that_are_no_numbers_change_nothing() -> None:

@@ -1,9 +1,10 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Goals one after another: when one is reached, and when the next one's turn is. No clock here."""
+"""Goals one after another: when one is reached, and when the next one's turn is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 
 from sparse_imagination_ros.config import setting
@@ -11,7 +12,7 @@ from sparse_imagination_ros.planning.plan import Array
 from sparse_imagination_ros.tokens.frames import Picture
 
 # Unless a distance is given: of the largest one since the goal was set.
-ARRIVAL_SHARE = 0.1
+ARRIVAL_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class RouteConfig:
 
     arrival_distance: float = setting(
         0.0, 'a goal is reached when the distance to it (~/debug/goal_distance) is below this; '
-             '0: below a tenth of the largest since the goal was set', 0.0, inf, live=True)
+             '0: below a twentieth of the largest since the goal was set', 0.0, inf, live=True)
     departure_factor: float = setting(
         1.5, 'and left again when the distance is above so many times that', 1.0, 100.0, live=True)
     arrival_hold_s: float = setting(
@@ -42,6 +43,11 @@ class Goal:
     picture: Picture
     sensed: Array | None
     name: str
+
+
+def name_of_now() -> str:
+    """Return a name for a goal that is seen now; names sort as they were made."""
+    return datetime.now().strftime('%Y-%m-%d_%H-%M-%S.%f')[:-3]
 
 
 class Arrival:
