@@ -26,6 +26,8 @@ EXTRAS = {
         'ros-jazzy-sensor-msgs',
         'ros-jazzy-std-msgs',
         'ros-jazzy-std-srvs',
+        'ros-jazzy-trajectory-msgs',
+        'ros-jazzy-visualization-msgs',
     ],
     'bags': ['rosbags>=0.11'],
     # And `pip install --no-deps gym-pusht`, which asks for a second OpenCV: docs/dependencies.md.

@@ -16,16 +16,15 @@ Config = TypeVar('Config')
 
 def setting(
     default: Any, meaning: str, low: float | None = None, high: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] = (), live: bool = False,
 ) -> Any:
     """
     Declare one field of a config dataclass: default, meaning, closed range or choices.
 
-    A field whose default is MISSING must be given.
+    A field whose default is MISSING must be given. live: whether it may change while in use.
     """
-    return field(
-        default=default,
-        metadata={'meaning': meaning, 'low': low, 'high': high, 'choices': choices})
+    return field(default=default, metadata={
+        'meaning': meaning, 'low': low, 'high': high, 'choices': choices, 'live': live})
 
 
 def build(

@@ -8,13 +8,14 @@ started here, and nothing of ROS is imported.
 """
 
 from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 
 from sparse_imagination_ros.errors import ConfigError
 from sparse_imagination_ros.share import PACKAGE, share_path
 from sparse_imagination_ros.sim.robots import ROBOTS
 
-Value = bool | int | float | str
+Value = bool | int | float | str | list[str]
 
 # robot -> the bundle that ships for it
 BUNDLES = {'omnidirectional': 'rooms', 'differential': 'rooms_differential'}
@@ -35,11 +36,13 @@ class NodeSpec:
     """
     One node in a process of its own.
 
-    parameters stand above those of the file. environment: added to that of the process.
+    parameters stand above those of the file; arguments are for programs of others, which have no
+    such file. environment: added to that of the process. respawn: whether it is started again if
+    it ends.
     """
 
     executable: str
-    parameter_file: Path
+    parameter_file: Path | None
     parameters: tuple[tuple[str, Value], ...] = ()
     remaps: tuple[tuple[str, str], ...] = ()
     namespace: str = ''
@@ -47,6 +50,8 @@ class NodeSpec:
     lifecycle: bool = False
     environment: tuple[tuple[str, str], ...] = (('PYTHONUNBUFFERED', '1'),)
     package: str = PACKAGE
+    arguments: tuple[str, ...] = ()
+    respawn: bool = False
 
     @property
     def name(self) -> str:
@@ -61,15 +66,28 @@ SIM_TIME = Argument(
     'use_sim_time', 'false', 'whether the time comes from the topic /clock', ('true', 'false'))
 AUTOSTART = Argument(
     'autostart', 'true', 'whether the planner configures and activates itself', ('true', 'false'))
+RVIZ = Argument('rviz', 'false', 'whether RViz shows what is planned', ('true', 'false'))
+RESPAWN = Argument(
+    'use_respawn', 'false', 'whether the planner is started again if it ends', ('true', 'false'))
+BUDGET = Argument(
+    'budget_ms', '', 'milliseconds that one cycle may take; empty: as in params_file')
 TOPICS = ('image', 'goal_image', 'cmd_vel')
+# What Fast DDS reads its profile from, up to Jazzy and from Kilted on.
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 PLANNER_ARGUMENTS = (
     Argument('bundle', '', 'the model: a bundle that ships in models/, by name, or the path of a '
                            'folder; empty: as in params_file'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
+    BUDGET,
     *(Argument(topic, topic, f'name of the topic that serves as {topic}') for topic in TOPICS),
-    NAMESPACE, AUTOSTART, SIM_TIME, LOG_LEVEL)
+    NAMESPACE, AUTOSTART, SIM_TIME, RVIZ, RESPAWN, LOG_LEVEL)
+
+RVIZ_ARGUMENTS = (
+    Argument('rviz_file', '', 'what RViz shows; empty: the config/planner.rviz that ships with '
+                              'the package'),
+    NAMESPACE, SIM_TIME, LOG_LEVEL)
 
 DEMO_ARGUMENTS = (
     Argument('robot', 'omnidirectional', 'how the simulated base moves', tuple(ROBOTS)),
@@ -78,8 +96,7 @@ DEMO_ARGUMENTS = (
                            'folder; empty: the one for this robot'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
-    NAMESPACE, AUTOSTART, LOG_LEVEL)
-
+    BUDGET, NAMESPACE, AUTOSTART, RVIZ, LOG_LEVEL)
 
 REPLAY_ARGUMENTS = (
     Argument('bag', '', 'the bag: a folder with metadata.yaml, or one file of it'),
@@ -89,12 +106,21 @@ REPLAY_ARGUMENTS = (
                                 'ships with the package'),
     Argument('replay_file', '', 'parameters of the player; empty: the config/replay.yaml that '
                                 'ships with the package'),
-    NAMESPACE, LOG_LEVEL)
+    NAMESPACE, RVIZ, LOG_LEVEL)
+
+
+def profile_environment() -> tuple[tuple[str, str], ...]:
+    """Return the variables by which large pictures arrive over Fast DDS, unless one is set."""
+    if any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        return ()
+    path = str(share_path('config', 'fastdds.xml'))
+    return tuple((name, path) for name in PROFILE_VARIABLES)
 
 
 def planner_graph(
-    bundle: str = '', params_file: str = '', namespace: str = '', autostart: str = 'true',
-    use_sim_time: str = 'false', log_level: str = 'info', **topics: str,
+    bundle: str = '', params_file: str = '', budget_ms: str = '', namespace: str = '',
+    autostart: str = 'true', use_sim_time: str = 'false', rviz: str = 'false',
+    use_respawn: str = 'false', log_level: str = 'info', **topics: str,
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner for a robot that brings its own camera and base."""
     parameters: list[tuple[str, Value]] = [
@@ -102,42 +128,83 @@ def planner_graph(
         ('use_sim_time', _truth('use_sim_time', use_sim_time))]
     if bundle:
         parameters.append(('bundle', bundle))
-    return (NodeSpec(
+    if budget_ms:
+        parameters.append(('budget_ms', _number('budget_ms', budget_ms)))
+    planner = _ours(
         'planner_node', Path(params_file) if params_file else share_path('config', 'planner.yaml'),
-        tuple(parameters), tuple((old, new) for old, new in topics.items() if old != new),
-        namespace, log_level, lifecycle=True),)
+        tuple(parameters), namespace, log_level, lifecycle=True,
+        remaps=tuple((old, new) for old, new in topics.items() if old != new),
+        respawn=_truth('use_respawn', use_respawn))
+    return planner, *_rviz(rviz, namespace, use_sim_time, log_level)
+
+
+def rviz_graph(
+    rviz_file: str = '', namespace: str = '', use_sim_time: str = 'false', log_level: str = 'info',
+) -> tuple[NodeSpec, ...]:
+    """Describe RViz; its topics are relative, so that it sees the planner of its namespace."""
+    file = Path(rviz_file) if rviz_file else share_path('config', 'planner.rviz')
+    return (NodeSpec(
+        'rviz2', None, (('use_sim_time', _truth('use_sim_time', use_sim_time)),),
+        namespace=namespace, log_level=log_level, environment=profile_environment(),
+        package='rviz2', arguments=('-d', str(file))),)
 
 
 def demo_graph(
     robot: str = 'omnidirectional', seed: str = '9000', bundle: str = '', params_file: str = '',
-    namespace: str = '', autostart: str = 'true', log_level: str = 'info',
+    budget_ms: str = '', namespace: str = '', autostart: str = 'true', rviz: str = 'false',
+    log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the simulated robot and its planner."""
     if robot not in BUNDLES:
         raise ConfigError(f'`robot` is {robot!r}; allowed: {", ".join(BUNDLES)}')
     if not seed.isdecimal():
         raise ConfigError(f'`seed` is {seed!r}; allowed are whole numbers from 0')
-    sim = NodeSpec(
+    sim = _ours(
         'sim_node', share_path('config', 'sim.yaml'), (('robot', robot), ('seed', int(seed))),
-        namespace=namespace, log_level=log_level)
+        namespace, log_level)
     planner = planner_graph(
-        bundle or BUNDLES[robot], params_file, namespace, autostart, log_level=log_level)
+        bundle or BUNDLES[robot], params_file, budget_ms, namespace, autostart, rviz=rviz,
+        log_level=log_level)
     return (sim, *planner)
 
 
 def replay_graph(
     bag: str = '', bundle: str = 'rooms', params_file: str = '', replay_file: str = '',
-    namespace: str = '', log_level: str = 'info',
+    namespace: str = '', rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner in the shadow of a bag, and what plays the bag to it."""
-    planner, = planner_graph(
-        bundle, params_file, namespace, autostart='false', use_sim_time='true',
-        log_level=log_level)
-    player = NodeSpec(
+    planner, *viewer = planner_graph(
+        bundle, params_file, namespace=namespace, autostart='false', use_sim_time='true',
+        rviz=rviz, log_level=log_level)
+    player = _ours(
         'bag_node', Path(replay_file) if replay_file else share_path('config', 'replay.yaml'),
-        (('bag', bag), ('bundle', bundle)), namespace=namespace, log_level=log_level)
+        (('bag', bag), ('bundle', bundle)), namespace, log_level)
     shadow = (('shadow', True), ('timeless', True))
-    return (replace(planner, parameters=(*planner.parameters, *shadow)), player)
+    return (replace(planner, parameters=(*planner.parameters, *shadow)), player, *viewer)
+
+
+def _ours(
+    executable: str, parameter_file: Path, parameters: tuple[tuple[str, Value], ...],
+    namespace: str, log_level: str, lifecycle: bool = False,
+    remaps: tuple[tuple[str, str], ...] = (), respawn: bool = False,
+) -> NodeSpec:
+    """Describe a node of this package."""
+    return NodeSpec(
+        executable, parameter_file, parameters, remaps, namespace, log_level, lifecycle,
+        (('PYTHONUNBUFFERED', '1'), *profile_environment()), respawn=respawn)
+
+
+def _rviz(wanted: str, namespace: str, use_sim_time: str, log_level: str) -> tuple[NodeSpec, ...]:
+    if not _truth('rviz', wanted):
+        return ()
+    return rviz_graph(namespace=namespace, use_sim_time=use_sim_time, log_level=log_level)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f'`{name}` is {text!r}; allowed are numbers') from None
 
 
 def _truth(name: str, text: str) -> bool:

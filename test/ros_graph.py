@@ -22,12 +22,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from sparse_imagination_ros.cli.domains import isolated, own_domain
 from sparse_imagination_ros.cli.processes import Processes
-from sparse_imagination_ros.graph import NodeSpec, Value
+from sparse_imagination_ros.graph import NodeSpec
 from sparse_imagination_ros.nodes.messages import readings
 from sparse_imagination_ros.share import share_path
 
 # Machines that run tests are slow and busy.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 FILES = {'sim_node': 'sim.yaml', 'planner_node': 'planner.yaml'}
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
@@ -53,7 +53,7 @@ class Graph:
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
-    def start(self, executable: str, **parameters: Value) -> int:
+    def start(self, executable: str, **parameters: Any) -> int:
         return self.processes.start(NodeSpec(
             executable, share_path('config', FILES[executable]), tuple(parameters.items())))
 
@@ -101,7 +101,7 @@ class Graph:
         answer = self.ask(GetState, 'planner_node/get_state', GetState.Request())
         return str(answer.current_state.label)
 
-    def change(self, node: str, **values: Value) -> list[Any]:
+    def change(self, node: str, **values: Any) -> list[Any]:
         request = SetParameters.Request(parameters=[
             Parameter(name, value=value).to_parameter_msg() for name, value in values.items()])
         return list(self.ask(SetParameters, f'{node}/set_parameters', request).results)
@@ -111,6 +111,11 @@ class Graph:
             if name.startswith(f'{node}:'):
                 return status
         return None
+
+    @property
+    def all_statuses(self) -> dict[str, DiagnosticStatus]:
+        """Return the newest status of each name."""
+        return self._statuses
 
     def wait_for_status(self, node: str, text: str) -> DiagnosticStatus:
         def says() -> bool:

@@ -27,7 +27,7 @@ SHOWN = {
     'encodes_per_cycle'}
 TOPICS = {
     '/image', '/odom', '/goal_image', '/goal_pose', '/cmd_vel', '/planner_node/cycle',
-    '/diagnostics'}
+    '/planner_node/arrived', '/diagnostics'}
 
 
 def command(bundle: Path, out: Path, *more: str) -> list[str]:

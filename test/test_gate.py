@@ -136,3 +136,14 @@ def test_a_watchdog_may_ask_while_the_commands_go_on():
     assert np.isfinite([values for _, values in steps]).all()
     took_s = max(now for now, _ in steps) - min(now for now, _ in steps)
     assert max(values.max() for _, values in steps) <= 2 * took_s + 1e-4
+
+
+def test_other_limits_act_at_once_and_within_the_acceleration():
+    gate = Gate(LIMITS)
+    assert run(gate, plan_of(1, 1), 0.0, 11)[-1].values == pytest.approx([1, 1], abs=1e-5)
+    gate.change(replace(LIMITS, high=np.float32([0.2, 1]), staleness_s=5.0))
+    commands = run(gate, plan_of(1, 1), 0.55, 12)
+    first = [c.values[0] for c in commands]
+    assert (np.abs(np.diff(first)) <= 2 * PERIOD_S + 1e-5).all()
+    assert first[-1] == pytest.approx(0.2) and commands[-1].values[1] == pytest.approx(1)
+    assert commands[-1].state is GateState.DRIVING, 'the new staleness counts, too'

@@ -18,14 +18,17 @@ from sparse_imagination_ros.graph import (
     demo_graph,
     PLANNER_ARGUMENTS,
     planner_graph,
+    PROFILE_VARIABLES,
     REPLAY_ARGUMENTS,
     replay_graph,
+    RVIZ_ARGUMENTS,
+    rviz_graph,
 )
 
 ROOT = Path(__file__).parents[1]
 FILES = {
     'planner.launch.py': PLANNER_ARGUMENTS, 'demo.launch.py': DEMO_ARGUMENTS,
-    'replay.launch.py': REPLAY_ARGUMENTS}
+    'replay.launch.py': REPLAY_ARGUMENTS, 'rviz.launch.py': RVIZ_ARGUMENTS}
 
 
 def described(file: str) -> Any:
@@ -80,6 +83,39 @@ def test_what_is_chosen_arrives() -> None:
     assert planner.given['remappings'] == [('image', 'camera/image_raw')]
     assert planner.given['namespace'] == 'bot'
     assert planner.given['arguments'] == ['--ros-args', '--log-level', 'debug']
+    assert not planner.given['respawn']
+
+
+def test_budget_and_respawn_arrive() -> None:
+    planner, = launched('planner.launch.py', budget_ms='80', use_respawn='true')
+    assert planner.given['parameters'][1]['budget_ms'] == 80.0
+    assert planner.given['respawn'] and planner.given['respawn_delay'] > 0
+
+
+@pytest.mark.parametrize('file', ['planner.launch.py', 'demo.launch.py', 'replay.launch.py'])
+def test_rviz_comes_along_with_what_it_shows_in_the_same_namespace(file: str) -> None:
+    *_, rviz = launched(file, rviz='true', namespace='bot')
+    alone, = launched('rviz.launch.py', namespace='bot')
+    for node in (rviz, alone):
+        assert (node.given['package'], node.given['executable']) == ('rviz2', 'rviz2')
+        assert node.given['namespace'] == 'bot'
+        assert Path(node.given['arguments'][node.given['arguments'].index('-d') + 1]).is_file()
+    assert launched('rviz.launch.py', use_sim_time='true')[0].given['parameters'] == [
+        {'use_sim_time': True}]
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_large_pictures_arrive_by_the_profile_unless_the_user_has_one(
+    file: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for node in launched(file):
+        given = node.given['additional_env']
+        assert all(Path(given[name]).name == 'fastdds.xml' for name in PROFILE_VARIABLES)
+    monkeypatch.setenv(PROFILE_VARIABLES[0], '/robot/own.xml')
+    for node in launched(file):
+        assert not set(PROFILE_VARIABLES) & node.given['additional_env'].keys()
 
 
 def test_a_bag_is_played_to_a_planner_in_its_shadow() -> None:
@@ -114,7 +150,9 @@ def test_the_process_launcher_starts_the_same_nodes() -> None:
     assert 'autostart:=true' in command_line(specs[1])
 
 
-@pytest.mark.parametrize('wrong', [{'robot': 'boat'}, {'seed': '-1'}, {'autostart': 'maybe'}])
+@pytest.mark.parametrize('wrong', [
+    {'robot': 'boat'}, {'seed': '-1'}, {'autostart': 'maybe'}, {'budget_ms': 'short'},
+    {'rviz': 'perhaps'}])
 def test_a_choice_that_is_none_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match='allowed'):
         demo_graph(**wrong)
@@ -126,7 +164,7 @@ def test_a_real_launch_describes_the_same_nodes() -> None:
 
     for file, graph in (
             ('planner.launch.py', planner_graph), ('demo.launch.py', demo_graph),
-            ('replay.launch.py', replay_graph)):
+            ('replay.launch.py', replay_graph), ('rviz.launch.py', rviz_graph)):
         *arguments, opaque = described(file).entities
         context = RealContext()
         for argument in arguments:

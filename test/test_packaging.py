@@ -26,6 +26,7 @@ ROSDEP_KEYS = {
 }
 NOT_DECLARED = {
     'builtin_interfaces',  # comes with every message package
+    'cv_bridge',  # optional
     'gym_pusht',  # optional, has no rosdep key
     'huggingface_hub',  # comes with timm
     'rosbags',  # optional

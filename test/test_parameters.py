@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import rclpy
 from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 import yaml
@@ -16,14 +17,9 @@ import yaml
 from sparse_imagination_ros.cli.domains import own_domain
 from sparse_imagination_ros.config import build, setting
 from sparse_imagination_ros.errors import ConfigError
-from sparse_imagination_ros.nodes.bag_node import PlayConfig
-from sparse_imagination_ros.nodes.driving import NodeConfig
-from sparse_imagination_ros.nodes.parameters import Group, Parameters
-from sparse_imagination_ros.nodes.sim_node import FeedConfig, SimConfig
-from sparse_imagination_ros.planning.planner import PlannerConfig
-from sparse_imagination_ros.replay.settings import ReplayConfig
+from sparse_imagination_ros.nodes.files import PARAMETERS
+from sparse_imagination_ros.nodes.parameters import Group, Parameters, Proposal
 from sparse_imagination_ros.share import share_path
-from sparse_imagination_ros.sim.camera import CameraConfig
 
 pytestmark = pytest.mark.ros
 
@@ -31,9 +27,10 @@ pytestmark = pytest.mark.ros
 @dataclass(frozen=True)
 class Lamp:
     watts: int = setting(40, 'power', 1, 100)
-    dim: float = setting(0.5, 'share of the power', 0.0, 1.0)
+    dim: float = setting(0.5, 'share of the power', 0.0, 1.0, live=True)
     colour: str = setting('warm', 'of the light', choices=('warm', 'cold'))
     lit: bool = setting(True, 'whether it shines')
+    places: tuple[str, ...] = setting(('',), 'where it stands')
 
 
 class Given:
@@ -44,8 +41,17 @@ class Given:
         self.node = Node(
             'lamp', context=context, cli_args=arguments, use_global_arguments=False,
             automatically_declare_parameters_from_overrides=True)
+        self.applied: list[int] = []
+        self.asked: list[str] = []
         self.parameters = Parameters(
-            self.node, (Group(Lamp, 'lamp_', read_only=('colour',)),))
+            self.node, (Group(Lamp, 'lamp_', read_only=('colour',)),), self._consider,
+            lambda: self.applied.append(self.parameters.config(Lamp).watts))
+
+    def _consider(self, proposal: Proposal) -> None:
+        lamp = proposal.config(Lamp)
+        if lamp.watts * lamp.dim > 80:
+            raise ConfigError('too bright')
+        self.asked = list(proposal.changed)
 
     def change(self, name: str, value: Any) -> Any:
         return self.node.set_parameters([Parameter(name, value=value)])[0]
@@ -131,19 +137,61 @@ def test_descriptions_and_ranges_are_told(given: Callable[..., Given]) -> None:
 
 
 @pytest.mark.parametrize(('file', 'groups'), [
-    ('planner.yaml', (('', NodeConfig), ('', PlannerConfig))),
-    ('replay.yaml', (('', PlayConfig), ('', ReplayConfig))),
-    ('sim.yaml', (('', SimConfig), ('camera_', FeedConfig), ('camera_', CameraConfig))),
-])
+    (file, groups) for file, (_, groups) in PARAMETERS.items()])
 def test_the_parameter_file_holds_each_parameter_with_its_default(
-    file: str, groups: tuple[tuple[str, type], ...],
+    file: str, groups: tuple[Group, ...],
 ) -> None:
-    written = yaml.safe_load(share_path('config', file).read_text())['/**']['ros__parameters']
+    path = share_path('config', f'{file}.yaml')
+    written = yaml.safe_load(path.read_text())['/**']['ros__parameters']
     known = {}
-    for prefix, kind in groups:
+    for group in groups:
+        prefix, kind = group.prefix, group.kind
         values = {
             field.name: written[prefix + field.name] for field in fields(kind)
             if prefix + field.name in written}
         assert build(kind, values, file) == kind()
         known.update({prefix + field.name: field for field in fields(kind)})
     assert list(written) == list(known)
+
+
+def test_a_live_parameter_may_change_while_others_are_fixed(given: Callable[..., Given]) -> None:
+    lamp = given()
+    lamp.parameters.fixed_because = 'the lamp is hot'
+    assert lamp.change('lamp_dim', 0.25).successful
+    assert not lamp.change('lamp_watts', 50).successful
+
+
+def test_several_texts_are_a_parameter(given: Callable[..., Given]) -> None:
+    assert given("lamp_places:=['desk', 'bed']").parameters.config(Lamp).places == ('desk', 'bed')
+    lamp = given()
+    assert lamp.parameters.config(Lamp).places == ('',)
+    assert lamp.change('lamp_places', ['hall']).successful
+    assert lamp.parameters.config(Lamp).places == ('hall',)
+    assert not lamp.change('lamp_places', [1, 2]).successful
+
+
+def test_values_that_do_not_go_together_are_refused_with_the_reason(
+    given: Callable[..., Given],
+) -> None:
+    lamp = given()
+    changes = [Parameter('lamp_watts', value=90), Parameter('lamp_dim', value=0.9)]
+    refused = lamp.node.set_parameters_atomically(changes)
+    assert not refused.successful and refused.reason == 'too bright'
+    assert lamp.parameters.config(Lamp) == Lamp(), 'none of them acts'
+    assert lamp.change('lamp_watts', 90).successful and lamp.asked == ['lamp_watts']
+
+
+def test_changes_are_applied_by_the_executor_when_they_are_there(
+    given: Callable[..., Given],
+) -> None:
+    lamp = given()
+    executor = SingleThreadedExecutor(context=lamp.node.context)
+    executor.add_node(lamp.node)
+    lamp.change('lamp_watts', 60)
+    assert not lamp.applied, 'not before the executor comes to it'
+    executor.spin_once(timeout_sec=5.0)
+    assert lamp.applied == [60]
+    lamp.change('lamp_watts', 0)
+    executor.spin_once(timeout_sec=0.2)
+    assert lamp.applied == [60], 'what was refused is not applied'
+    executor.shutdown()

@@ -377,3 +377,33 @@ def test_a_clock_that_goes_back_starts_afresh(planner, world):
     planner.set_goal(world.picture_at(world.goal))
     planner.plan(Frame(100.0, world.picture()), sent())
     assert planner.plan(Frame(1.0, world.picture()), sent()).plan.start_s == 1.0
+
+
+def test_adjusted_it_goes_on_from_what_it_saw_and_planned(bundle: Bundle, world: Rooms) -> None:
+    planner = Planner(bundle, CONFIG)
+    planner.set_goal(world.picture_at(world.goal))
+    planner.plan(Frame(0.0, world.picture()), sent())
+    slow = replace(bundle.limits(0.5), high=np.float32([0.25, 1]), low=np.float32([-0.25, -1]))
+    planner.adjust(replace(CONFIG, iterations=1, sigma=0.2, budget_ms=80.0), slow)
+    cycle = planner.plan(Frame(0.2, world.picture()), sent())
+    assert cycle.iterations == 1 and planner.budget_s == 0.08
+    assert len(cycle.record.question.tokens) == 2, 'the frame before is still there'
+    assert np.abs(cycle.plan.actions[:, 0]).max() <= 0.25 + 1e-6
+    assert np.abs(cycle.optimum.candidates[..., 0]).max() <= 0.25 + 1e-6
+
+
+def test_what_it_was_made_ready_for_cannot_be_adjusted(planner: Planner, bundle: Bundle) -> None:
+    for other in (replace(CONFIG, tokens=2), replace(CONFIG, candidates=4)):
+        with pytest.raises(ConfigError, match='while the planner is in use'):
+            planner.adjust(other, bundle.limits(0.5))
+
+
+def test_limits_of_the_bundle_change_nothing(bundle: Bundle, world: Rooms) -> None:
+    plans = []
+    for adjusted in (False, True):
+        planner = Planner(bundle, CONFIG)
+        if adjusted:
+            planner.adjust(CONFIG, bundle.limits(0.5))
+        planner.set_goal(world.picture_at(world.goal))
+        plans.append(planner.plan(Frame(1.0, world.picture()), sent()).plan.actions)
+    assert np.array_equal(*plans)

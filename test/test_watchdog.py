@@ -68,3 +68,12 @@ def test_fed_again_it_is_silent(kennel: Kennel) -> None:
     fed_s, count = time.monotonic(), len(kennel.barks)
     time.sleep(PATIENCE_S / 3)
     assert len(kennel.barks) <= count + 1 or time.monotonic() - fed_s > PATIENCE_S
+
+
+def test_its_pace_can_be_changed_while_it_watches(kennel: Kennel) -> None:
+    kennel.dog.pace(60.0, PERIOD_S)
+    kennel.dog.wake()
+    time.sleep(2 * PATIENCE_S)
+    assert not kennel.barks
+    kennel.dog.pace(PATIENCE_S, PERIOD_S)
+    kennel.wait_for(2)

@@ -164,3 +164,41 @@ def test_what_stops_a_planner_from_being_made_is_raised_where_it_is_started() ->
     with pytest.raises(BundleError, match='no good'):
         worker.start()
     worker.close()
+
+
+def test_a_change_comes_before_the_next_cycle_and_keeps_the_plan_that_counts(scene: Scene) -> None:
+    scene.worker.set_goal(BLANK)
+    scene.offer(1.0)
+    scene.wait_for(scene.finished)
+    changed: list[object] = []
+    scene.worker.change(changed.append)
+    scene.wait_for(changed)
+    assert changed == [scene.planner] and scene.worker.current is scene.finished[0]
+    scene.offer(1.1)
+    scene.wait_for(scene.finished, 2)
+
+
+def test_a_change_that_fails_is_reported_and_planning_goes_on(scene: Scene) -> None:
+    def fail(planner: Planner) -> None:
+        raise BundleError('no such setting')
+
+    scene.worker.set_goal(BLANK)
+    scene.worker.change(fail)
+    scene.wait_for(scene.problems)
+    scene.offer(1.0)
+    scene.wait_for(scene.finished)
+
+
+def test_frames_that_were_replaced_are_counted_and_waits_are_told(scene: Scene) -> None:
+    scene.worker.set_goal(BLANK)
+    scene.planner.go.clear()
+    scene.offer(1.0)
+    scene.planner.thinking.wait(10)
+    for stamp_s in (1.1, 1.2, 1.3):
+        scene.offer(stamp_s)
+    time.sleep(0.05)
+    scene.planner.go.set()
+    scene.wait_for(scene.finished, 2)
+    assert scene.worker.replaced == 2
+    waited = scene.finished[1]
+    assert waited.waited_ms >= 50 > 0 <= waited.handed_over_ms < waited.waited_ms

@@ -13,14 +13,13 @@ import math
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.bags.salvage import readable
 from sparse_imagination_ros.errors import DataError, FrameError
 from sparse_imagination_ros.message_fields import number_at
-from sparse_imagination_ros.tokens.frames import decode, Picture
+from sparse_imagination_ros.tokens.frames import decode, decompress, Picture
 
 if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
@@ -266,14 +265,9 @@ def shot_of(heard: Heard) -> Shot:
 def _picture(message: Any) -> Picture:
     if hasattr(message, 'encoding'):
         return decode(
-            message.data, message.height, message.width, message.step, message.encoding)
-    try:
-        pixels = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_COLOR)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise FrameError(f'compressed image ({message.format}) cannot be decoded')
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+            message.data, message.height, message.width, message.step, message.encoding,
+            bool(message.is_bigendian))
+    return decompress(message.data, message.format)
 
 
 def _field(message: Any, path: str, topic: Topic, bag: Path) -> float:

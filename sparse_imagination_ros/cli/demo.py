@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _drive(demo: Demo, console: Console) -> DemoRun:
     """Run all episodes with one robot."""
-    from sparse_imagination_ros.graph import demo_graph
+    from sparse_imagination_ros.graph import demo_graph, profile_environment
     from sparse_imagination_ros.share import bundle_path
 
     # What is missing is better said before anything is started.
@@ -113,7 +113,9 @@ def _drive(demo: Demo, console: Console) -> DemoRun:
     graph = demo_graph(
         demo.robot, str(demo.seed), demo.bundle, namespace='', autostart='false')
     with own_domain(demo.domain) as domain:
-        os.environ.update(isolated(domain), ROS_LOG_DIR=str((demo.out / 'logs/ros').resolve()))
+        os.environ.update(
+            isolated(domain), ROS_LOG_DIR=str((demo.out / 'logs/ros').resolve()),
+            **dict(profile_environment()))
         with Processes(demo.out / 'logs', isolated(domain)) as processes, \
                 Display(console, demo.episodes) as display:
             display.note(f'Starting {" and ".join(spec.name for spec in graph)} for the '

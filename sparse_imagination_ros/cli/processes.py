@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 
 from sparse_imagination_ros.errors import SparseImaginationError
-from sparse_imagination_ros.graph import NodeSpec
+from sparse_imagination_ros.graph import NodeSpec, Value
 
 # How long a process may take to end, before it is told so less kindly.
 PATIENCE_S = 5.0
@@ -100,7 +100,8 @@ def command_line(spec: NodeSpec) -> list[str]:
              '--log-level', spec.log_level, '-r', f'__node:={spec.name}']
     if spec.namespace:
         words += ['-r', f'__ns:=/{spec.namespace.strip("/")}']
-    words += ['--params-file', str(spec.parameter_file)]
+    if spec.parameter_file is not None:
+        words += ['--params-file', str(spec.parameter_file)]
     for name, value in spec.parameters:
         words += ['-p', f'{name}:={_yaml(value)}']
     for old, new in spec.remaps:
@@ -108,9 +109,11 @@ def command_line(spec: NodeSpec) -> list[str]:
     return words
 
 
-def _yaml(value: bool | int | float | str) -> str:
+def _yaml(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f'[{", ".join(map(_yaml, value))}]'
     # In quotes: a text such as 007 or yes is to stay a text.
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 

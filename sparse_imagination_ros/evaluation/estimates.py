@@ -107,3 +107,8 @@ def percentiles(times_ms: Sequence[float]) -> Percentiles:
         return Percentiles(0.0, 0.0, 0.0, 0.0)
     p50, p95, p99 = np.percentile(times_ms, (50, 95, 99), method='inverted_cdf')
     return Percentiles(float(p50), float(p95), float(p99), float(np.max(times_ms)))
+
+
+def spread(times_ms: Sequence[float]) -> float:
+    """Return the standard deviation of measured times; zero when nothing was measured."""
+    return float(np.std(times_ms)) if len(times_ms) else 0.0

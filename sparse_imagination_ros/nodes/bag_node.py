@@ -36,6 +36,7 @@ from sparse_imagination_ros.nodes.messages import (
 )
 from sparse_imagination_ros.nodes.parameters import Group, Parameters
 from sparse_imagination_ros.nodes.publishing import LATCHED, Outlet, RELIABLE
+from sparse_imagination_ros.nodes.runtime import end_in_peace
 from sparse_imagination_ros.planning.plan import Array, Plan
 from sparse_imagination_ros.planning.planner import Cycle
 from sparse_imagination_ros.replay.drive import Known, replay_chapter
@@ -63,12 +64,15 @@ class PlayConfig:
         'rooms', 'the model: a bundle that ships in models/, by name, or the path of a folder')
 
 
+GROUPS = (Group(PlayConfig), Group(ReplayConfig))
+
+
 class BagNode(Node):
     """The planner's node as something that plans: pictures go out, reports of cycles come back."""
 
     def __init__(self) -> None:
         super().__init__('bag_node', automatically_declare_parameters_from_overrides=True)
-        settings = Parameters(self, (Group(PlayConfig), Group(ReplayConfig)))
+        settings = Parameters(self, GROUPS)
         self._play = settings.config(PlayConfig)
         self._config = settings.config(ReplayConfig)
         self._executor = SingleThreadedExecutor()
@@ -191,6 +195,7 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(130)
     finally:
         rclpy.try_shutdown()
+        end_in_peace()
 
 
 if __name__ == '__main__':

@@ -1,346 +1,301 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What exists while the planner's node is configured: the planner's thread, the gate and the topics.
+What exists while the planner's node is configured: the planner's thread, and what it is tied to.
 
 Planning and commanding are two loops that never wait for each other: the planner's thread makes
-plans, and a timer reads the newest one through the gate. What they do is in planning/.
+plans, and commanding.py reads the newest one through the gate. What they do is in planning/.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 import sys
 import time
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import Twist, TwistStamped
-import numpy as np
+from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
-from sensor_msgs.msg import Image
 import torch
 
-from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.bags.goals import write_goal
 from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.errors import FrameError, SparseImaginationError
-from sparse_imagination_ros.nodes.messages import (
-    check_action_names,
-    frame_from,
-    NANOSECONDS,
-    picture_from,
-    seconds,
-    status_from,
-    twist_from,
-    values_from,
-)
-from sparse_imagination_ros.nodes.publishing import (
-    ERROR,
-    LATCHED,
-    NEWEST,
-    OK,
-    Outlet,
-    RELIABLE,
-    STALE,
-    Status,
-    steady_clock,
-    WARN,
-)
-from sparse_imagination_ros.nodes.senses import KINDS, SenseInlet
-from sparse_imagination_ros.nodes.tally import Tally
+from sparse_imagination_ros.nodes.commanding import Commanding
+from sparse_imagination_ros.nodes.display import Display
+from sparse_imagination_ros.nodes.goals import Goals, goals_from
+from sparse_imagination_ros.nodes.health import judged, Vitals
+from sparse_imagination_ros.nodes.inlets import CameraInlet
+from sparse_imagination_ros.nodes.messages import seconds, status_from, values_from
+from sparse_imagination_ros.nodes.outlets import CommandOutlet, wired
+from sparse_imagination_ros.nodes.problems import Problems
+from sparse_imagination_ros.nodes.publishing import NEWEST, OK, Outlet, RELIABLE, Status, WARN
+from sparse_imagination_ros.nodes.senses import SenseInlet
+from sparse_imagination_ros.nodes.services import Services
+from sparse_imagination_ros.nodes.settings import Settings
+from sparse_imagination_ros.nodes.tally import RECEIVE, Tally
 from sparse_imagination_ros.planning.charged import charged
-from sparse_imagination_ros.planning.gate import Command, Gate, GateState, Rung
+from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.planning.latency import latency_file, read_latency, write_latency
+from sparse_imagination_ros.planning.limits import narrowed
+from sparse_imagination_ros.planning.machine import machine_values
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
-from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
-from sparse_imagination_ros.planning.watchdog import Watchdog
+from sparse_imagination_ros.planning.planner import Planner
+from sparse_imagination_ros.planning.route import Goal, name_of_now
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
 from sparse_imagination_ros.share import bundle_path
-from sparse_imagination_ros.tokens.frames import Picture
+from sparse_imagination_ros.tokens.frames import Frame
 from sparse_imagination_ros.world_models.bundle import Bundle
 
-# A problem that keeps on happening is logged this often.
-LOG_PERIOD_S = 5.0
-# After so many periods without a command, and so many seconds, the watchdog takes over.
-WATCHDOG_PERIODS, WATCHDOG_S = 5, 0.2
 # A plan whose frame is older than two cycles and this is not what there should be.
 CAMERA_S = 0.1
-# More misses than this are worth a warning.
-TOLERATED_MISSES = 0.1
-
-
-@dataclass(frozen=True)
-class NodeConfig:
-    """What the node does around its planner."""
-
-    bundle: str = setting(
-        'rooms', 'the model: a bundle that ships in models/, by name, or the path of a folder')
-    command_rate_hz: float = setting(20.0, 'commands per second', 1.0, 200.0)
-    staleness_s: float = setting(
-        0.5, 'the robot stops when the newest frame is older than this, seconds', 0.05, 5.0)
-    threads: int = setting(
-        1, 'processor threads of the network; 0 leaves it to PyTorch', 0, 256)
-    sensed_type: str = setting(
-        'odometry', 'type of the topics sensed and goal_sensed, for a bundle that takes them',
-        choices=tuple(KINDS))
-    shadow: bool = setting(
-        False, 'whether another drives: what it tells the robot is heard on the topic `driven`, '
-               'and cmd_vel only says what the planner would do')
-    timeless: bool = setting(
-        False, 'plan as if planning took no time, and without a deadline, so that plans can be '
-               'repeated')
-    autostart: bool = setting(
-        False, 'whether the node configures and activates itself at its start')
 
 
 class Driving:
-    """What exists while the node is configured: the planner's thread, the gate and the topics."""
+    """What exists while the node is configured."""
 
-    def __init__(self, node: Node, config: NodeConfig, planning: PlannerConfig) -> None:
-        self._node, self._config = node, config
+    def __init__(self, node: Node, settings: Settings) -> None:
+        self._node, self._settings = node, settings
+        config, planning = settings.node, settings.planning
         began_s = time.monotonic()
         path = bundle_path(config.bundle)
-        bundle = Bundle.load(path)
-        self._names = bundle.manifest.actions.names
-        self._total_tokens = bundle.manifest.total_tokens
-        check_action_names(self._names, str(path))
-        self._sent = CommandHistory(len(self._names), HISTORY_S)
-        self._gate = Gate(replace(
-            bundle.limits(config.staleness_s), fresh_s=planning.budget_ms / 500 + CAMERA_S))
-        self._command = Command(self._sent.last(), GateState.STOPPED, Rung.STANDING)
-        self._barks = 0
+        self._bundle = bundle = Bundle.load(path)
+        manifest = bundle.manifest
+        # What may be refused comes first: nothing is left behind then.
+        wires = wired(config.command_form, manifest.actions.names, str(path))
+        limits, goals = self._limits(settings), goals_from(settings, manifest)
+        self._sent = CommandHistory(len(manifest.actions.names), HISTORY_S)
         self._tally = Tally(planning.budget_ms)
-        # What is wrong now, by what it is about.
-        self._problems: dict[str, str] = {}
-        self._logged_s: dict[str, float] = {}
-        self._active, self._at_rest = False, True
-        self._active_since_s = self._arrived_s = self._tick_s = 0.0
-        self._age_s = 0.0
+        self._problems = Problems(node.get_logger().error)
+        self._active, self._enabled = False, True
+        self._active_since_s = 0.0
 
         def make() -> Planner:
             if config.threads:
                 torch.set_num_threads(config.threads)
             if config.timeless:
-                return charged(bundle, planning, 0.0)
-            # The threads are part of what is known of this machine.
-            self._latency_file = latency_file(path)
-            self._latency = read_latency(self._latency_file)
-            planner = Planner(bundle, planning, latency=self._latency)
-            write_latency(self._latency_file, self._latency)
+                planner = charged(bundle, planning, 0.0)
+            else:
+                # The threads are part of what is known of this machine.
+                self._latency_file = latency_file(path)
+                self._latency = read_latency(self._latency_file)
+                planner = Planner(bundle, planning, latency=self._latency)
+                write_latency(self._latency_file, self._latency)
+            planner.adjust(planning, limits)
             return planner
 
         self.worker = PlannerThread(
             make, self._sent, self._on_cycle, self._on_problem, config.timeless)
         self.worker.start()
-        self.command = Outlet(node, Twist, 'cmd_vel', RELIABLE)
         self.cycle = Outlet(node, DiagnosticStatus, '~/cycle', RELIABLE)
-        self._image = node.create_subscription(Image, 'image', self._on_image, NEWEST)
-        self._goal = node.create_subscription(Image, 'goal_image', self._on_goal, LATCHED)
-        # A goal that is not whole yet.
-        self._goal_picture: Picture | None = None
-        senses = bundle.manifest.senses
-        self._sensed = SenseInlet(node, config.sensed_type, 'sensed', senses, NEWEST)
-        self._goal_sensed = SenseInlet(
-            node, config.sensed_type, 'goal_sensed', senses, LATCHED, self._take_goal)
+        self._goals = Goals(node, settings, manifest, self.worker, self._problems)
+        self._commanding = Commanding(
+            node, CommandOutlet(node, wires), limits, config.command_rate_hz,
+            lambda: self.worker.current, self._waits, None if config.shadow else self._sent,
+            self._tally)
+        self._display = Display(node, bundle, config)
+        self._camera = CameraInlet(
+            node, config.image_transport, settings.region, manifest.picture_size, self._on_frame,
+            self._problems)
+        self._sensed = SenseInlet(node, config.sensed_type, 'sensed', manifest.senses, NEWEST)
         self._driven = node.create_subscription(
             TwistStamped, 'driven', self._on_driven, RELIABLE) if config.shadow else None
-        period_s = 1 / config.command_rate_hz
-        self._timer = node.create_timer(period_s, self._send_command, clock=steady_clock())
-        self._watchdog = Watchdog(
-            max(WATCHDOG_PERIODS * period_s, WATCHDOG_S), period_s, self._on_silence)
+        self._services = Services(node, self)
         node.get_logger().info(
-            f'bundle {path} for an {bundle.manifest.robot} robot, ready in '
-            f'{time.monotonic() - began_s:.1f} s: {planning.tokens} of '
-            f'{bundle.manifest.total_tokens} tokens, budget {planning.budget_ms:g} ms, '
-            f'torch {torch.__version__} of {sys.executable}')
+            f'bundle {path} for an {manifest.robot} robot, ready in '
+            f'{time.monotonic() - began_s:.1f} s: {planning.tokens} of {manifest.total_tokens} '
+            f'tokens, budget {planning.budget_ms:g} ms, torch {torch.__version__} of '
+            f'{sys.executable}')
+        if goals:
+            self._goals.follow(goals)
+
+    @property
+    def outlets(self) -> tuple[Outlet, ...]:
+        """Return what is always published."""
+        return self._commanding.out, self.cycle, self._goals.arrived
 
     def begin(self) -> None:
         """Let plans become commands."""
-        self._active, self._at_rest = True, False
-        self._active_since_s = time.monotonic()
-        self._watchdog.wake()
+        self._active = True
+        self._go()
 
     def rest(self) -> None:
         """Bring the robot to rest."""
         self._active = False
-        # Nothing is read while it rests.
-        self._problems.pop('bad senses', None)
-        self.worker.rest()
+        self._halt()
 
     def close(self) -> None:
         """Stop the robot and let go of everything."""
-        self._node.destroy_timer(self._timer)
-        self._watchdog.close()
-        if not self._at_rest:
-            # The base limits how hard it brakes; no time is left here to do it.
-            self.command.publish(Twist())
+        self._commanding.close()
         self.worker.close()
-        if not self._config.timeless:
+        if not self._settings.node.timeless:
             write_latency(self._latency_file, self._latency)
-        for outlet in (self.command, self.cycle):
-            outlet.close()
-        for inlet in (self._image, self._goal):
-            self._node.destroy_subscription(inlet)
         if self._driven is not None:
             self._node.destroy_subscription(self._driven)
-        for sense in (self._sensed, self._goal_sensed):
-            sense.close()
+        for part in (self._camera, self._sensed, self._goals, self._display, self._services,
+                     self.cycle):
+            part.close()
+
+    # What services ask for.
+
+    def enable(self, wanted: bool) -> str:
+        """Let plans become commands, or bring the robot to rest and keep the goal."""
+        self._enabled = wanted
+        if not wanted:
+            self._halt()
+            return 'disabled: the robot comes to rest and keeps its goal'
+        if self._active:
+            self._go()
+        return 'enabled' + ('' if self._active else ', but inactive: activate the node')
+
+    def stop(self) -> str:
+        """Bring the robot to rest and drop the goal."""
+        self._enabled = False
+        self._goals.follow(())
+        self._halt()
+        return 'stopped: the goal is dropped; set another and call ~/enable with true'
+
+    def reset(self) -> str:
+        """Forget what was seen and planned, and begin the route anew."""
+        self.worker.rest()
+        self._goals.restart()
+        self._tally.clear()
+        return 'reset: what was seen and planned is forgotten, and the route begins anew'
+
+    def set_goal_from_camera(self) -> str:
+        """Take what the camera sees now as the goal."""
+        goal = self._seen_now()
+        self._problems.clear('bad goal')
+        self._goals.follow([goal])
+        return f'the goal is what the camera saw at {goal.name}'
+
+    def save_goal(self) -> str:
+        """Keep what the camera sees now, as a goal for later."""
+        return f'saved {write_goal(self._settings.node.goal_path, self._seen_now())}'
+
+    def _seen_now(self) -> Goal:
+        limit_s = self._settings.node.staleness_s
+        return Goal(self._camera.see(limit_s), self._sensed.read(limit_s), name_of_now())
+
+    # Settings that change while it is in use.
+
+    def consider(self, settings: Settings) -> None:
+        """Raise why these settings cannot be taken, if they cannot."""
+        self._limits(settings)
+        if settings.node.goals != self._settings.node.goals:
+            goals_from(settings, self._bundle.manifest)
+
+    def adjust(self, settings: Settings) -> None:
+        """Go on by other settings, of which only such differ that may."""
+        before, self._settings = self._settings, settings
+        limits, planning = self._limits(settings), settings.planning
+        self._commanding.adjust(limits, settings.node.command_rate_hz)
+        self._tally.budget_ms = planning.budget_ms
+        self.worker.change(lambda planner: planner.adjust(planning, limits))
+        self._goals.adjust(settings)
+        self._display.adjust(settings.node)
+        if settings.node.goals != before.node.goals:
+            self._node.get_logger().warning(
+                'other goals: the last plan is dropped, and the robot slows down until there is '
+                'another')
+            self._goals.follow(goals_from(settings, self._bundle.manifest))
+
+    def _limits(self, settings: Settings) -> Limits:
+        return narrowed(
+            replace(self._bundle.limits(settings.node.staleness_s),
+                    fresh_s=settings.planning.budget_ms / 500 + CAMERA_S),
+            self._bundle.manifest.actions.names, settings.limits)
+
+    # What is said of it.
 
     def status(self) -> Status:
         """Say how it goes, the worst first."""
-        status = self._judge()
+        commanding, camera = self._commanding, self._camera
+        silent_s = time.monotonic() - max(camera.arrived_s, self._active_since_s)
+        status = judged(Vitals(
+            self._active, self._enabled, camera.topic, silent_s, camera.age_s,
+            self._settings.node.staleness_s, self.worker.has_goal, self._goals.wanted,
+            self._goals.is_reached, commanding.command, self._tally.recent_share_missed()),
+            self._problems)
+        finished = self.worker.current
+        plan_age = 'none' if finished is None else round(
+            1000 * (commanding.now_s() - finished.cycle.plan.frame_stamp_s), 1)
         return Status(status.level, status.text, {
-            **self._tally.values(), 'gate': self._command.state.value,
-            'ladder': self._command.rung.value, 'watchdog took over': self._barks,
-            'commands': self.command.sent, 'frame age ms': round(1000 * self._age_s, 1)})
+            **self._tally.values(), **self._goals.values(),
+            'gate': commanding.command.state.value, 'ladder': commanding.command.rung.value,
+            'watchdog took over': commanding.barks, 'commands': commanding.out.sent,
+            'frame age ms': round(1000 * camera.age_s, 1), 'plan age ms': plan_age})
 
-    def _judge(self) -> Status:
-        image, goal = self._image.topic_name, self._goal.topic_name
-        limit_s = self._config.staleness_s
-        for about in ('bad goal', 'bad image', 'unfit image', 'bad senses', 'planning fails'):
-            if about in self._problems:
-                return Status(ERROR, f'{about}: {self._problems[about]}')
-        if not self._active:
-            return Status(OK, 'inactive: the robot stands still')
-        silent_s = time.monotonic() - max(self._arrived_s, self._active_since_s)
-        if silent_s > limit_s:
-            return Status(
-                STALE, f'stale camera: no image on {image} for {silent_s:.1f} s, the limit is '
-                f'{limit_s:g} s; check that the camera runs and that its topic is remapped')
-        if not self.worker.has_goal:
-            there = self._goal_sensed.topic
-            return Status(
-                WARN, f'no goal: publish a goal picture on {goal}, transient local'
-                + (f', and what is sensed there on {there}' if there else ''))
-        if self._command.state is GateState.NOT_FINITE:
-            return Status(ERROR, 'bad plan: it holds values that are not finite; '
-                          'restore the bundle or train it again')
-        if self._command.state is GateState.STALE and abs(self._age_s) > limit_s:
-            return Status(
-                ERROR, f'stale stamps: the newest image on {image} was taken {self._age_s:.1f} s '
-                f'before now, the limit is {limit_s:g} s; synchronise the clocks, or set '
-                'use_sim_time to what the camera uses')
-        if self._command.state is GateState.STALE:
-            return Status(ERROR, 'late plans: planning takes longer than the staleness limit of '
-                          f'{limit_s:g} s; lower budget_ms, or the load of this machine')
-        if self._command.state is not GateState.DRIVING:
-            return Status(WARN, 'no plan: the first one is being made')
-        share = self._tally.recent_share_missed()
-        if share > TOLERATED_MISSES:
-            return Status(WARN, f'driving late: {share:.0%} of the cycles take longer than the '
-                          'budget; raise budget_ms, or lower the load of this machine')
-        return Status(OK, 'driving')
+    def details(self) -> Mapping[str, Status]:
+        """Say what stands behind it, by task."""
+        return {
+            'camera': Status(OK, 'what the stamps of its pictures say', {
+                'topic': self._camera.topic, **self._camera.rhythm.values(),
+                'replaced before they were planned from': self.worker.replaced}),
+            'latency': Status(OK, 'how long each stage takes', self._tally.stages()),
+            'machine': Status(OK, 'what this machine tells', machine_values())}
 
-    def _on_image(self, message: Image) -> None:
-        self._arrived_s = time.monotonic()
-        try:
-            frame = frame_from(message)
-        except FrameError as error:
-            self._note('bad image', f'{self._image.topic_name}: {error}')
-            return
-        self._problems.pop('bad image', None)
-        self._age_s = self._now_s() - frame.stamp_s
-        if not self._active:
+    # What is heard and planned.
+
+    def _go(self) -> None:
+        if self._enabled:
+            self._active_since_s = time.monotonic()
+            self._commanding.begin()
+
+    def _halt(self) -> None:
+        self._commanding.rest()
+        # Nothing is read while it rests.
+        self._problems.clear('bad senses')
+        self.worker.rest()
+
+    def _waits(self) -> bool:
+        return self._settings.route.rest_at_goal and self._goals.is_reached
+
+    def _on_frame(self, frame: Frame) -> None:
+        if not self._commanding.drives:
             return
         try:
-            sensed = self._sensed.read(self._config.staleness_s)
+            sensed = self._sensed.read(self._settings.node.staleness_s)
         except FrameError as error:
-            self._note('bad senses', str(error))
+            self._problems.note('bad senses', str(error))
             return
-        self._problems.pop('bad senses', None)
-        self.worker.offer(replace(frame, sensed=sensed), self._arrived_s, self._age_s)
+        self._problems.clear('bad senses')
+        self.worker.offer(
+            replace(frame, sensed=sensed), self._camera.arrived_s, self._camera.age_s)
+        self._tally.note(RECEIVE, 1000 * (time.monotonic() - self._camera.arrived_s))
 
     def _on_driven(self, message: TwistStamped) -> None:
+        wiring = self._commanding.out.wiring
         self._sent.add(
-            seconds(message.header.stamp),
-            values_from(message.twist, self._names).astype(np.float32))
-
-    def _on_goal(self, message: Image) -> None:
-        self._problems.pop('bad goal', None)
-        try:
-            self._goal_picture = picture_from(message)
-        except FrameError as error:
-            self._goal_picture = None
-            self.worker.drop_goal()
-            self._note('bad goal', f'{self._goal.topic_name}: {error}')
-            return
-        self._take_goal()
-
-    def _take_goal(self) -> None:
-        """Take a goal when both parts of it are here."""
-        # Until then there is none: the old one is not what is wanted any more.
-        self.worker.drop_goal()
-        if self._goal_picture is None or self._goal_sensed.waiting:
-            return
-        try:
-            sensed = self._goal_sensed.read()
-        except FrameError as error:
-            self._note('bad goal', str(error))
-            return
-        self._problems.pop('bad goal', None)
-        self.worker.set_goal(self._goal_picture, sensed)
-        self._goal_picture = None
-        self._goal_sensed.clear()
-
-    def _send_command(self) -> None:
-        self._watchdog.feed()
-        if not self._active and self._at_rest:
-            return
-        now_s, steady_s = self._now_s(), time.monotonic()
-        if now_s < self._tick_s and self._driven is None:
-            self._sent.clear()
-        self._tick_s = now_s
-        finished = self.worker.current
-        command = self._gate.command(
-            finished.cycle.plan if finished else None, now_s, stopped=not self._active,
-            steady_s=steady_s, arrived_s=finished.arrived_s if finished else None)
-        self.command.publish(twist_from(command.values, self._names))
-        if self._driven is None:
-            self._sent.add(now_s, command.values)
-        self._command = command
-        self._at_rest = not self._active and not command.values.any()
-        if self._at_rest:
-            self._watchdog.sleep()
-
-    def _on_silence(self) -> None:
-        """Bring the robot to rest, since nobody else sends commands; called by the watchdog."""
-        self._barks += 1
-        command = self._gate.command(
-            None, self._tick_s, stopped=True, steady_s=time.monotonic())
-        self.command.publish(twist_from(command.values, self._names))
-        self._command = command
+            seconds(message.header.stamp), wiring.back(values_from(message.twist, wiring.places)))
 
     def _on_cycle(self, finished: Finished) -> None:
         """Report a cycle; called in the planner's thread."""
-        self._problems.pop('planning fails', None)
-        self._problems.pop('unfit image', None)
+        self._commanding.hurry()
+        self._problems.clear('planning fails', 'unfit image')
         self._tally.add(finished)
+        self._goals.advance(finished)
         cycle, missed = finished.cycle, self._tally.missed(finished)
         self.cycle.publish(status_from(
             f'{self._node.get_name()}: cycle', WARN if missed else OK,
             'over budget' if missed else 'in time', {
                 **cycle_fields(
-                    cycle, finished.frame.stamp_s, finished.total_ms, missed, self._total_tokens,
-                    cycle.subset, cycle.plan.actions),
+                    cycle, finished.frame.stamp_s, finished.total_ms, missed,
+                    self._bundle.manifest.total_tokens, cycle.subset, cycle.plan.actions),
                 'encodes': cycle.encodes}))
+        self._display.offer(finished, self._goals.current, self._tally)
 
     def _on_problem(self, matter: Matter, problem: Exception) -> None:
         """Note what a goal or a frame raised; called in the planner's thread."""
-        goal = matter is Matter.GOAL
-        topic = (self._goal if goal else self._image).topic_name
-        if isinstance(problem, FrameError):
-            self._note('bad goal' if goal else 'unfit image', f'{topic}: {problem}')
+        goal = self._goals.current
+        if isinstance(problem, FrameError) and matter is Matter.GOAL:
+            self._problems.note('bad goal', f'{goal.name if goal else ""}: {problem}')
+        elif isinstance(problem, FrameError):
+            self._problems.note('unfit image', f'{self._camera.topic}: {problem}')
         elif isinstance(problem, SparseImaginationError):
-            self._note('planning fails', str(problem))
+            self._problems.note('planning fails', str(problem))
         else:
             # Not the user's doing: the developers need the traceback, in the log.
-            trace = ''.join(traceback.format_exception(problem))
-            self._note('planning fails', f'{problem!r}; this is a bug, please report it', trace)
-
-    def _note(self, about: str, problem: str, trace: str = '') -> None:
-        self._problems[about] = problem
-        now_s = time.monotonic()
-        if now_s - self._logged_s.get(about, float('-inf')) > LOG_PERIOD_S:
-            self._logged_s[about] = now_s
-            self._node.get_logger().error(trace or f'{about}: {problem}')
-
-    def _now_s(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds / NANOSECONDS)
+            self._problems.note(
+                'planning fails', f'{problem!r}; this is a bug, please report it',
+                ''.join(traceback.format_exception(problem)))

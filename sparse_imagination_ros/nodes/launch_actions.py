@@ -11,6 +11,9 @@ from launch_ros.actions import LifecycleNode, Node
 
 from sparse_imagination_ros.graph import Argument, NodeSpec
 
+# So long a node that ended stays down: a fault that repeats at once shall not fill the log.
+RESPAWN_DELAY_S = 2.0
+
 
 def description(
     arguments: Iterable[Argument], graph: Callable[..., tuple[NodeSpec, ...]],
@@ -32,8 +35,11 @@ def description(
 def node_action(spec: NodeSpec) -> Node:
     """Turn one description into an action."""
     kind = LifecycleNode if spec.lifecycle else Node
+    files = [] if spec.parameter_file is None else [str(spec.parameter_file)]
     return kind(
         package=spec.package, executable=spec.executable, name=spec.name,
-        namespace=spec.namespace, parameters=[str(spec.parameter_file), dict(spec.parameters)],
-        remappings=list(spec.remaps), arguments=['--ros-args', '--log-level', spec.log_level],
-        additional_env=dict(spec.environment), output='both')
+        namespace=spec.namespace, parameters=[*files, dict(spec.parameters)],
+        remappings=list(spec.remaps),
+        arguments=[*spec.arguments, '--ros-args', '--log-level', spec.log_level],
+        additional_env=dict(spec.environment), respawn=spec.respawn,
+        respawn_delay=RESPAWN_DELAY_S, output='both')

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Pose, Twist
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from sparse_imagination_ros.errors import BundleError, FrameError
 from sparse_imagination_ros.message_fields import number_at
-from sparse_imagination_ros.tokens.frames import decode, Frame, Picture
+from sparse_imagination_ros.nodes.bridge import working_bridge
+from sparse_imagination_ros.tokens.frames import decode, decompress, ENCODINGS, Frame, Picture
 
 NANOSECONDS = 1_000_000_000
 # The parts of a Twist that an action may command.
@@ -40,13 +41,24 @@ def stamp_at(time_s: float) -> Time:
     return stamp_from(whole * NANOSECONDS + round((time_s - whole) * NANOSECONDS))
 
 
-def picture_from(message: Image) -> Picture:
-    """Return the picture [H, W, 3] of an image; RGB images are not copied."""
+def duration_from(time_s: float) -> Duration:
+    """Return a duration."""
+    nanoseconds = round(time_s * NANOSECONDS)
+    return Duration(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def picture_from(message: Image | CompressedImage) -> Picture:
+    """Return the picture [H, W, 3] of an image; RGB images that are not compressed are no copy."""
+    if isinstance(message, CompressedImage):
+        return decompress(message.data, message.format)
+    if message.encoding not in ENCODINGS and (bridge := working_bridge()):
+        return bridge(message)
     return decode(
-        message.data, message.height, message.width, message.step, message.encoding)
+        message.data, message.height, message.width, message.step, message.encoding,
+        bool(message.is_bigendian))
 
 
-def frame_from(message: Image) -> Frame:
+def frame_from(message: Image | CompressedImage) -> Frame:
     """Return the picture of an image with its stamp."""
     return Frame(seconds(message.header.stamp), picture_from(message))
 
@@ -69,8 +81,8 @@ def check_action_names(names: Sequence[str], source: str) -> None:
     unknown = [name for name in names if name not in TWIST_PARTS]
     if unknown:
         raise BundleError(
-            f'{source}: action `{unknown[0]}` is no part of a Twist; '
-            f'name the actions among {", ".join(TWIST_PARTS)}')
+            f'{source}: action `{unknown[0]}` is no part of a Twist; send it to one of '
+            f'{", ".join(TWIST_PARTS)} with command_map, or choose another command_type')
 
 
 def twist_from(values: NDArray[np.floating], names: Sequence[str]) -> Twist:

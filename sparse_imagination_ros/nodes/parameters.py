@@ -6,7 +6,7 @@ ROS parameters made from config dataclasses: type, meaning and range are written
 What a parameter means for a node is not known here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, Field, fields
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sparse_imagination_ros.config import build
-from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.errors import ConfigError, SparseImaginationError
 
 Config = TypeVar('Config')
 
@@ -39,6 +39,19 @@ class Group:
     read_only: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """What the configs would be if some parameters changed; `changed` are these, by name."""
+
+    build: Callable[[type[Any], Mapping[str, Any]], Any]
+    changed: Mapping[str, Any]
+
+    def config(self, kind: type[Config]) -> Config:
+        """Return one of them."""
+        config: Config = self.build(kind, self.changed)
+        return config
+
+
 class Parameters:
     """
     The parameters of one node.
@@ -46,10 +59,19 @@ class Parameters:
     The node must have been made with automatically_declare_parameters_from_overrides=True: so
     values of any name and type come through and can be refused with our words. rclpy would end the
     process with a traceback. A refused value leaves the default in its place until it is set.
+
+    consider: raises why a set of values that are right one by one cannot be taken together, or
+    now. apply: called in the node's executor, once the
+    values are there.
     """
 
-    def __init__(self, node: Node, groups: Iterable[Group]) -> None:
-        self._node = node
+    def __init__(
+        self, node: Node, groups: Iterable[Group],
+        consider: Callable[['Proposal'], None] | None = None,
+        apply: Callable[[], None] | None = None,
+    ) -> None:
+        self._node, self._consider = node, consider
+        self._applying = node.create_guard_condition(apply) if apply else None
         self._groups = {group.kind: group for group in groups}
         self._fields = {
             group.prefix + declared.name: (group, declared)
@@ -58,7 +80,6 @@ class Parameters:
         self._problems: dict[str, ConfigError] = {}
         # A node in a state in which its parameters are fixed says here why.
         self.fixed_because = ''
-        self.free_names: tuple[str, ...] = ()
         given = node.get_parameters_by_prefix('')
         for name in given:
             self._note_unknown(name)
@@ -70,10 +91,15 @@ class Parameters:
         """Return the validated config; raise what was wrong with any parameter of the node."""
         for problem in self._problems.values():
             raise problem
+        return self._build(kind, {})
+
+    def _build(self, kind: type[Config], changed: Mapping[str, Any]) -> Config:
         group = self._groups[kind]
-        values = {
-            declared.name: self._node.get_parameter(group.prefix + declared.name).value
-            for declared in fields(group.kind)}
+        values: dict[str, Any] = {}
+        for declared in fields(group.kind):
+            name = group.prefix + declared.name
+            values[declared.name] = (
+                changed[name] if name in changed else self._node.get_parameter(name).value)
         return build(kind, values, self._where, group.prefix)
 
     def _note_unknown(self, name: str) -> None:
@@ -96,7 +122,8 @@ class Parameters:
             else:
                 self._problems[name] = problem
         self._node.declare_parameter(
-            name, value, _descriptor(declared, declared.name in group.read_only),
+            name, list(value) if isinstance(value, tuple) else value,
+            _descriptor(declared, declared.name in group.read_only),
             ignore_override=True)
 
     def _problem(self, name: str, value: Any) -> ConfigError | None:
@@ -108,17 +135,29 @@ class Parameters:
         return None
 
     def _judge(self, changed: list[Parameter]) -> SetParametersResult:
-        for parameter in changed:
-            if parameter.name not in self._fields:
-                continue
-            problem = self._problem(parameter.name, parameter.value)
-            if problem is not None:
-                return SetParametersResult(successful=False, reason=str(problem))
-            if self.fixed_because and parameter.name not in self.free_names:
-                return SetParametersResult(
-                    successful=False, reason=f'`{parameter.name}`: {self.fixed_because}')
-            self._problems.pop(parameter.name, None)
+        ours = {p.name: p.value for p in changed if p.name in self._fields}
+        if not ours:
+            return SetParametersResult(successful=True)
+        try:
+            for name, value in ours.items():
+                self._refuse(name, value)
+            if self._consider is not None and not self._problems.keys() - ours.keys():
+                self._consider(Proposal(self._build, ours))
+        except SparseImaginationError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        for name in ours:
+            self._problems.pop(name, None)
+        if self._applying is not None:
+            self._applying.trigger()
         return SetParametersResult(successful=True)
+
+    def _refuse(self, name: str, value: Any) -> None:
+        """Raise why a parameter cannot have this value, if it cannot."""
+        problem = self._problem(name, value)
+        if problem is not None:
+            raise problem
+        if self.fixed_because and not self._fields[name][1].metadata['live']:
+            raise ConfigError(f'`{name}`: {self.fixed_because}')
 
 
 def _descriptor(declared: Field[Any], read_only: bool) -> ParameterDescriptor:

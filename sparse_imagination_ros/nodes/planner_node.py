@@ -6,16 +6,16 @@ The planner as a managed node: camera and goal picture in, velocity commands out
 Here are its life and its parameters; what it does while it is configured is in driving.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import sys
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from sparse_imagination_ros.nodes.driving import Driving, NodeConfig
-from sparse_imagination_ros.nodes.parameters import Group, Parameters
+from sparse_imagination_ros.nodes.driving import Driving
+from sparse_imagination_ros.nodes.parameters import Parameters, Proposal
 from sparse_imagination_ros.nodes.publishing import ERROR, OK, Reporter, Status, steady_clock, WARN
 from sparse_imagination_ros.nodes.runtime import run_node, transition
-from sparse_imagination_ros.planning.planner import PlannerConfig
+from sparse_imagination_ros.nodes.settings import GROUPS, settings_of
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 
@@ -25,13 +25,12 @@ class PlannerNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('planner_node', automatically_declare_parameters_from_overrides=True)
-        self._settings = Parameters(
-            self, (Group(NodeConfig, read_only=('autostart',)), Group(PlannerConfig)))
         self._driving: Driving | None = None
+        self._settings = Parameters(self, GROUPS, self._consider, self._adjust)
         self._ending = False
         self._problem = ''
         self._said = ''
-        self._reporter = Reporter(self, 'planning', self._status, '')
+        self._reporter = Reporter(self, 'planning', self._status, '', self._details)
         if self.get_parameter('autostart').value:
             self._once = self.create_timer(0.01, self._start_up, clock=steady_clock())
 
@@ -50,10 +49,8 @@ class PlannerNode(LifecycleNode):
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up and open the topics."""
-        config = self._settings.config(NodeConfig)
-        planning = self._settings.config(PlannerConfig)
-        self._driving = Driving(self, config, planning)
-        self._reporter.watch(self._driving.command, self._driving.cycle)
+        self._driving = Driving(self, settings_of(self._settings))
+        self._reporter.watch(*self._driving.outlets)
         self._settings.fixed_because = (
             'it is read when the node is configured; deactivate it and clean it up first')
         self._problem = ''
@@ -89,6 +86,19 @@ class PlannerNode(LifecycleNode):
         self.destroy_timer(self._once)
         if self.trigger_configure() == SUCCESS:
             self.trigger_activate()
+
+    def _consider(self, proposal: Proposal) -> None:
+        """Raise why parameters cannot change so."""
+        if self._driving is not None:
+            self._driving.consider(settings_of(proposal))
+
+    def _adjust(self) -> None:
+        """Go on by the parameters as they are now."""
+        if self._driving is not None:
+            self._driving.adjust(settings_of(self._settings))
+
+    def _details(self) -> Mapping[str, Status]:
+        return self._driving.details() if self._driving is not None else {}
 
     def _release(self) -> None:
         if self._driving is not None:

@@ -3,7 +3,7 @@
 """Publishers that count, and the status that a node reports once a second on /diagnostics."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -26,6 +26,8 @@ LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # For pictures: only the newest is worth having. It matches reliable publishers, too.
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+# For what people look at: RViz asks for reliable publishers.
+NEWEST_RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,30 @@ class Outlet:
             self._publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS_S))
 
     def close(self) -> None:
-        """Publish no more."""
+        """Publish no more, once what was sent is there."""
         self.flush()
+        self.drop()
+
+    def drop(self) -> None:
+        """Publish no more, whoever still waits."""
         self._open = False
         self._node.destroy_publisher(self._publisher)
 
 
 class Reporter:
-    """Publishes `status()` on /diagnostics, on a clock that never stands still."""
+    """
+    Publishes `status()` on /diagnostics, on a clock that never stands still.
 
-    def __init__(self, node: Node, task: str, status: Callable[[], Status], hardware: str) -> None:
+    details: returns what stands behind it, by task; it comes after the status.
+    """
+
+    def __init__(
+        self, node: Node, task: str, status: Callable[[], Status], hardware: str,
+        details: Callable[[], Mapping[str, Status]] = dict,
+    ) -> None:
         self._node, self._status, self._hardware = node, status, hardware
-        self._name = f'{node.get_fully_qualified_name().lstrip("/")}: {task}'
+        self._task, self._details = task, details
+        self._name = node.get_fully_qualified_name().lstrip('/')
         self._outlet = Outlet(node, DiagnosticArray, '/diagnostics', RELIABLE)
         self._outlets: dict[str, Outlet] = {self._outlet.topic: self._outlet}
         node.create_timer(STATUS_PERIOD_S, self.report, clock=steady_clock())
@@ -99,8 +113,11 @@ class Reporter:
         sent = {f'sent {topic}': outlet.sent for topic, outlet in self._outlets.items()}
         # This message counts itself.
         sent[f'sent {self._outlet.topic}'] += 1
-        message = DiagnosticArray(status=[status_from(
-            self._name, status.level, status.text, {**status.values, **sent}, self._hardware)])
+        statuses = {self._task: replace(status, values={**status.values, **sent}),
+                    **self._details()}
+        message = DiagnosticArray(status=[
+            status_from(f'{self._name}: {task}', one.level, one.text, one.values, self._hardware)
+            for task, one in statuses.items()])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._outlet.publish(message)
 

@@ -56,6 +56,7 @@ TOPICS = (
     ('goal_pose', 'geometry_msgs/msg/PoseStamped', True),
     ('cmd_vel', 'geometry_msgs/msg/Twist', False),
     (CYCLE, 'diagnostic_msgs/msg/DiagnosticStatus', False),
+    (f'{PLANNER}/arrived', 'std_msgs/msg/Bool', True),
     (f'{PLANNER}/transition_event', 'lifecycle_msgs/msg/TransitionEvent', False),
     ('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', False),
     ('/rosout', 'rcl_interfaces/msg/Log', True),

@@ -18,6 +18,8 @@ from sparse_imagination_ros.errors import SparseImaginationError
 
 # How long a signal to end may go unnoticed.
 WAKE_UP_S = 0.1
+# So many signals may say the same.
+SAME_WISH = 2
 
 
 class Closable(Protocol):
@@ -48,7 +50,15 @@ def run_node(make: Callable[[], Any], args: Sequence[str] | None = None) -> int:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+        end_in_peace()
     return 0
+
+
+def end_in_peace() -> None:
+    """Let no signal disturb the last moments of a process that has done everything."""
+    # A launch hands on the Ctrl-C that it heard: it may come when we are through already.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def transition(
@@ -70,13 +80,25 @@ def transition(
 
 
 class _Ending:
-    """Notes that the process was asked to end; asked twice, it ends at once."""
+    """
+    Notes that the process was asked to end; asked a third time, it ends at once.
+
+    One Ctrl-C may come twice, from the terminal and from the launch that started this process, at
+    any distance; and the robot is still to be stopped.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self._count = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
+    @property
+    def asked(self) -> bool:
+        """Tell whether it was asked to end."""
+        return self._count > 0
+
     def _note(self, number: int, frame: object) -> None:
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
+        self._count += 1
+        if self._count > SAME_WISH:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)

@@ -66,15 +66,18 @@ class FeedConfig:
     latency_s: float = setting(0.0, 'time from the exposure to the message, seconds', 0.0, 1.0)
 
 
+GROUPS = (
+    Group(SimConfig, read_only=('robot', 'odom_rate_hz')),
+    Group(FeedConfig, 'camera_', read_only=('rate_hz', 'latency_s')),
+    Group(CameraConfig, 'camera_', read_only=('size', 'noise', 'lighting')))
+
+
 class SimNode(Node):
     """Runs the world on the steady clock; nobody can make it wait."""
 
     def __init__(self) -> None:
         super().__init__('sim_node', automatically_declare_parameters_from_overrides=True)
-        self._settings = Parameters(self, (
-            Group(SimConfig, read_only=('robot', 'odom_rate_hz')),
-            Group(FeedConfig, 'camera_', read_only=('rate_hz', 'latency_s')),
-            Group(CameraConfig, 'camera_', read_only=('size', 'noise', 'lighting'))))
+        self._settings = Parameters(self, GROUPS)
         config = self._settings.config(SimConfig)
         feed = self._settings.config(FeedConfig)
         self._world = Rooms(config.robot, self._settings.config(CameraConfig))

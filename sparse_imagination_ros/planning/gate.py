@@ -71,6 +71,11 @@ class Gate:
         self._last = np.zeros_like(limits.low)
         self._last_s: float | None = None
 
+    def change(self, limits: Limits) -> None:
+        """Let through what is within other limits; a faster robot is slowed down to them."""
+        with self._lock:
+            self._limits = limits
+
     def command(
         self, plan: Plan | None, now_s: float, stopped: bool = False,
         steady_s: float | None = None, arrived_s: float | None = None,

@@ -68,7 +68,8 @@ class Optimum:
 
     actions: [T, A]; cost: the lowest that was imagined; elites: [E, T, A], the best candidates;
     granted: for each iteration, of how many candidates its chunks were; not_finite: how many costs
-    were no numbers.
+    were no numbers. Of the last iteration: candidates [M, T, A] that were imagined, their costs
+    [M], and how many of them counted, as 1 / sum of squared weights.
     """
 
     actions: Array
@@ -76,6 +77,9 @@ class Optimum:
     elites: Array
     granted: tuple[tuple[int, ...], ...]
     not_finite: int
+    candidates: Array
+    costs: Array
+    effective: float
 
     @property
     def imagined(self) -> int:
@@ -100,6 +104,7 @@ def optimise(
     """
     sigma, cost, not_finite = refinement.sigma, inf, 0
     granted: list[tuple[int, ...]] = []
+    imagined, its_costs, effective = elites[:0], np.zeros(0, np.float32), 0.0
     for _ in range(iterations):
         drawn = draw(nominal, sigma, elites)
         costs, chunks = _in_chunks(drawn, costs_of, grant)
@@ -116,7 +121,10 @@ def optimise(
         sigma = min(max(_spread(best, nominal, weights), refinement.least_sigma),
                     refinement.sigma)
         elites, cost = best[:refinement.elites], min(cost, float(lowest[0]))
-    return Optimum(nominal, cost, elites, tuple(granted), not_finite)
+        imagined, its_costs = drawn[:len(costs)], costs
+        effective = 1 / float(weights @ weights)
+    return Optimum(nominal, cost, elites, tuple(granted), not_finite, imagined, its_costs,
+                   effective)
 
 
 def best_of(drawn: Array, costs: Array, effective: float) -> tuple[Array, Array]:

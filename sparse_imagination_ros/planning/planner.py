@@ -3,9 +3,9 @@
 """One cycle: a frame in, a time-stamped plan out, before its deadline. No threads here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil, inf, nan
 from pathlib import Path
 from time import monotonic
 
@@ -30,6 +30,7 @@ from sparse_imagination_ros.planning.budget import (
     STEP,
 )
 from sparse_imagination_ros.planning.deciding import decided, proposed
+from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import Optimum, Refinement
 from sparse_imagination_ros.planning.objective import (
@@ -53,6 +54,7 @@ from sparse_imagination_ros.planning.seen import Seen
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.predictor import Predictor
 
 MODES = PLAN, POLICY = 'plan', 'policy'
 # How often each size is tried before the first cycle. The first time is always slow.
@@ -73,34 +75,40 @@ class PlannerConfig:
     fewest_tokens: int = setting(1, 'fewest, when time is short', 1, 4096)
     subset: str = setting(
         'differing', 'how they are chosen in each cycle; `differing`: rather those that differ '
-                     'between frame and goal', choices=tuple(SUBSETS))
+                     'between frame and goal', choices=tuple(SUBSETS), live=True)
     candidates: int = setting(64, 'most action sequences that are imagined together', 4, 65536)
-    iterations: int = setting(2, 'most times that the candidates are drawn in a cycle', 1, 100)
+    iterations: int = setting(
+        2, 'most times that the candidates are drawn in a cycle', 1, 100, live=True)
     steps: int = setting(
         0, 'model steps that are looked ahead; 0: as many as the bundle says', 0, 100)
     budget_ms: float = setting(
-        150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
+        150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0, live=True)
     optimiser: str = setting(
         'mppi', 'how candidates are weighed: softly, or the few best ones alike',
-        choices=tuple(OPTIMISERS))
-    sigma: float = setting(0.3, 'noise on the last plan, of the action limits', 0.01, 2.0)
+        choices=tuple(OPTIMISERS), live=True)
+    sigma: float = setting(
+        0.3, 'noise on the last plan, of the action limits', 0.01, 2.0, live=True)
     least_sigma: float = setting(
-        0.1, 'noise that is left when the best candidates agree', 0.0, 2.0)
-    knots: int = setting(4, 'points between which candidates are interpolated', 2, 100)
-    bold_share: float = setting(0.4, 'share of candidates drawn from the whole range', 0.0, 0.9)
-    elites: int = setting(4, 'best candidates that are imagined again', 0, 1000)
+        0.1, 'noise that is left when the best candidates agree', 0.0, 2.0, live=True)
+    knots: int = setting(4, 'points between which candidates are interpolated', 2, 100, live=True)
+    bold_share: float = setting(
+        0.4, 'share of candidates drawn from the whole range', 0.0, 0.9, live=True)
+    elites: int = setting(4, 'best candidates that are imagined again', 0, 1000, live=True)
     effective_samples: float = setting(
         0.0, 'how many candidates shall count in the mean, 1 or more; 0: as the bundle says',
-        0.0, 10000.0)
+        0.0, 10000.0, live=True)
     growth: float = setting(
         0.0, 'how much more each later step counts than the one before; .inf: only the last does; '
-             '0: as the bundle says', 0.0, inf)
-    effort_cost: float = setting(0.0, 'cost of the mean square of the commands', 0.0, inf)
-    change_cost: float = setting(0.0, 'cost of the mean square of their changes', 0.0, inf)
+             '0: as the bundle says', 0.0, inf, live=True)
+    effort_cost: float = setting(
+        0.0, 'cost of the mean square of the commands', 0.0, inf, live=True)
+    change_cost: float = setting(
+        0.0, 'cost of the mean square of their changes', 0.0, inf, live=True)
     draws: int = setting(
         1, 'futures imagined of each candidate, by models that know several', 1, 64)
     worst_share: float = setting(
-        1.0, 'share of them, the worst ones, by whose mean a candidate is judged', 0.001, 1.0)
+        1.0, 'share of them, the worst ones, by whose mean a candidate is judged', 0.001, 1.0,
+        live=True)
     region_mask: str = setting('', 'path of a picture, white where tokens count')
     objectives: str = setting('', 'objectives of other packages, as name=weight name=weight')
     seed: int = setting(0, 'seed of the candidates and token subsets', 0, 2**31 - 1)
@@ -114,7 +122,8 @@ class Cycle:
     iterations: how many were begun; imagined: how many candidates all of them had together, none
     if there was no time: then the plan is the last one; subset: [K], the token positions that
     were imagined, row by row; not_finite: numbers that were none, and so did not count; record:
-    what the search can be repeated from.
+    what the search can be repeated from; optimum: what it came to; goal_distance: from the frame
+    to the goal, all tokens counted, as the predictor measures it.
     """
 
     plan: Plan
@@ -131,6 +140,8 @@ class Cycle:
     reason: str = ''
     not_finite: int = 0
     record: Record | None = None
+    optimum: Optimum | None = None
+    goal_distance: float = nan
 
 
 class Planner:
@@ -166,11 +177,10 @@ class Planner:
                 f'{bundle.predictor.futures} at most')
         self._scale = np.array(manifest.actions.high, np.float32)
         self._prior = self._policy_prior() if prior is None else prior
+        self._engine = engine
         self.method = method_of(bundle, config, engine)
         self.latency = LatencyModel() if latency is None else latency
-        self._controller = Controller(
-            Effort(config.tokens, config.candidates, config.iterations),
-            max(fewest, config.fewest_tokens), most, manifest.quality)
+        self._controller = self._control()
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
         self._encodes = 0
@@ -186,6 +196,19 @@ class Planner:
         """Return the effort that would fill a budget, by what is known of this machine now."""
         encode_ms = self.latency.typical_ms(Cell(ENCODE))
         return self._controller.affordable(self.latency, budget_ms - encode_ms)
+
+    def adjust(self, config: PlannerConfig, limits: Limits) -> None:
+        """
+        Go on by other settings and within other limits; what was seen and planned is kept.
+
+        Of the settings only those that are `live` may differ: the others are what the planner was
+        made ready for.
+        """
+        config = suited(config, self._bundle)
+        refuse_fixed(self._config, config)
+        self._config = config
+        self.method = method_of(self._bundle, config, self._engine, limits)
+        self._controller = self._control()
 
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
@@ -226,6 +249,9 @@ class Planner:
         if len(subset) < self._bundle.manifest.fewest_tokens:
             subset = subset[:0]
         optimum, record, not_finite = None, None, self._seen.newest.not_finite
+        predictor: Predictor = self._bundle.predictor
+        goal_distance = float(
+            predictor.distance(predictor.start(self._seen.newest.tokens[None]), self._goal))
         grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
         if len(subset) and self._config.mode == POLICY:
             optimum = self._decide(self._goal[subset], subset)
@@ -250,7 +276,14 @@ class Planner:
             1000 * (done_s - start_s), len(subset), choice.effort.candidates,
             len(optimum.granted) if optimum else 0, self._encodes, subset.numpy(),
             optimum.cost if optimum else inf, optimum.imagined if optimum else 0, choice.reason,
-            not_finite, record)
+            not_finite, record, optimum, goal_distance)
+
+    def _control(self) -> Controller:
+        config, manifest = self._config, self._bundle.manifest
+        return Controller(
+            Effort(config.tokens, config.candidates, config.iterations),
+            max(manifest.fewest_tokens, config.fewest_tokens), manifest.total_tokens,
+            manifest.quality)
 
     @property
     def _step_s(self) -> float:
@@ -314,7 +347,9 @@ class Planner:
         assert self._bundle.policy is not None
         commands = decided(
             self._bundle.policy, self._seen.newest.tokens[subset], goal, len(self._scale))
-        return Optimum(commands.numpy(), 0.0, self._still(0), (), 0)
+        actions = commands.numpy()
+        return Optimum(
+            actions, 0.0, self._still(0), (), 0, actions[None], np.zeros(1, np.float32), 1.0)
 
     def _question(
         self, stamp_s: float, goal: Tensor, subset: Tensor, sent: CommandHistory,
@@ -421,6 +456,16 @@ class Planner:
                     self._search(question, Choice(Effort(tokens, count, 1), ''), grants)
 
 
+def refuse_fixed(now: PlannerConfig, wanted: PlannerConfig) -> None:
+    """Raise if settings differ that a planner is made ready for."""
+    for declared in fields(PlannerConfig):
+        name = declared.name
+        if not declared.metadata['live'] and getattr(now, name) != getattr(wanted, name):
+            raise ConfigError(
+                f'`{name}` is {getattr(now, name)!r} and cannot become {getattr(wanted, name)!r} '
+                'while the planner is in use: it was made ready for it')
+
+
 def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
     """Return a configuration in which what is left to the bundle is as the bundle says."""
     advice = bundle.manifest.lookahead
@@ -429,9 +474,13 @@ def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
                    effective_samples=config.effective_samples or advice.effective_samples)
 
 
-def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:
-    """Return how a planner with this configuration searches."""
+def method_of(
+    bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine,
+    limits: Limits | None = None,
+) -> Method:
+    """Return how such a planner searches; limits: if not those of the bundle."""
     config = suited(config, bundle)
+    limits = bundle.limits(inf) if limits is None else limits
     manifest, scale = bundle.manifest, np.array(bundle.manifest.actions.high, np.float32)
     regions = None
     if config.region_mask:
@@ -440,8 +489,7 @@ def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) 
     distance = GoalDistance(bundle.predictor, tuple(weights), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
-        np.array(values, np.float32) / scale
-        for values in (manifest.actions.low, manifest.actions.high, manifest.actions.acceleration))
+        part / scale for part in (limits.low, limits.high, limits.acceleration))
     return Method(
         Sum([(1.0, distance), *added]) if added else distance,
         Spread(config.knots, config.bold_share), low, high,

@@ -22,6 +22,12 @@ class Watchdog:
         self._thread = Thread(target=self._run, name='watchdog', daemon=True)
         self._thread.start()
 
+    def pace(self, patience_s: float, period_s: float) -> None:
+        """Watch at another pace from now on."""
+        with self._change:
+            self._patience_s, self._period_s = patience_s, period_s
+            self._change.notify_all()
+
     def feed(self) -> None:
         """Say that all is well; it never waits for long."""
         # A bare assignment: whoever feeds it must not wait for a bark.

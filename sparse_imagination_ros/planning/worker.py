@@ -34,13 +34,18 @@ class Finished:
     """
     A cycle with its times: total_ms from trigger to usable plan, on the steady clock.
 
-    arrived_s: when the frame that the plan came from arrived, on the steady clock.
+    On the same clock, arrived_s: when the frame that the plan came from arrived, and ended_s: when
+    the plan was there. waited_ms: how long the frame of this cycle lay in the mailbox;
+    handed_over_ms: how much of that the planner was idle.
     """
 
     cycle: Cycle
     frame: Frame
     arrived_s: float
     total_ms: float
+    ended_s: float = 0.0
+    waited_ms: float = 0.0
+    handed_over_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class _Mail:
     age_s: float
     generation: int
     forget: bool
+    changes: tuple[Callable[[Planner], None], ...]
+    idle_s: float
 
 
 class PlannerThread:
@@ -82,6 +89,9 @@ class PlannerThread:
         self._goal_number = 0
         self._frame: Frame | None = None
         self._arrived_s = self._age_s = 0.0
+        self._changes: list[Callable[[Planner], None]] = []
+        # Frames that were replaced before the planner came to them.
+        self.replaced = 0
         # Counts goals and rests: a cycle that began before the last one does not count.
         self._generation = 0
         self._current: Finished | None = None
@@ -129,7 +139,14 @@ class PlannerThread:
         arrived_s: when it came, on the steady clock; age_s: how long before that it was taken.
         """
         with self._change:
+            self.replaced += self._frame is not None
             self._frame, self._arrived_s, self._age_s = frame, arrived_s, age_s
+            self._change.notify_all()
+
+    def change(self, change: Callable[[Planner], None]) -> None:
+        """Have the planner changed before its next cycle; the plan that counts goes on."""
+        with self._change:
+            self._changes.append(change)
             self._change.notify_all()
 
     def rest(self) -> None:
@@ -163,6 +180,8 @@ class PlannerThread:
         gc.freeze()
         newest_s = float('-inf')
         while (mail := self._next_mail()) is not None:
+            for change in mail.changes:
+                self._apply(planner, change)
             if mail.goal is not None:
                 self._take_goal(planner, mail.goal, mail.goal_number)
             elif mail.frame is not None:
@@ -173,21 +192,30 @@ class PlannerThread:
                 self._take_frame(planner, mail.frame, mail)
 
     def _next_mail(self) -> _Mail | None:
+        idle_s = time.monotonic()
         with self._change:
             self._change.wait_for(
-                lambda: self._closing or self._goal is not None
+                lambda: self._closing or self._changes or self._goal is not None
                 or (self._frame is not None and self._has_goal))
             if self._closing:
                 return None
             mail = _Mail(
-                self._goal, self._goal_number, self._frame, self._arrived_s, self._age_s,
-                self._generation, self._forget)
+                self._goal, self._goal_number, self._frame if self._has_goal else None,
+                self._arrived_s, self._age_s, self._generation, self._forget,
+                tuple(self._changes), idle_s)
+            self._changes.clear()
             if self._goal is not None:
                 # Its frame waits for the goal.
                 self._goal = None
-            else:
+            elif mail.frame is not None:
                 self._frame, self._forget = None, False
             return mail
+
+    def _apply(self, planner: Planner, change: Callable[[Planner], None]) -> None:
+        try:
+            change(planner)
+        except Exception as problem:
+            self._on_problem(Matter.CYCLE, problem)
 
     def _take_goal(self, planner: Planner, goal: _Goal, number: int) -> None:
         try:
@@ -208,7 +236,7 @@ class PlannerThread:
                 cycle = planner.plan(
                     frame, self._sent, began_s + planner.budget_s,
                     max(0.0, mail.age_s + began_s - mail.arrived_s))
-            total_ms = 1000 * (time.monotonic() - began_s)
+            ended_s = time.monotonic()
             with self._change:
                 if mail.generation != self._generation:
                     return
@@ -216,7 +244,10 @@ class PlannerThread:
                 if last is not None and last.cycle.plan is cycle.plan:
                     # The last plan goes on: it is no younger for that.
                     arrived_s = last.arrived_s
-                finished = Finished(cycle, frame, arrived_s, total_ms)
+                finished = Finished(
+                    cycle, frame, arrived_s, 1000 * (ended_s - began_s), ended_s,
+                    1000 * (began_s - mail.arrived_s),
+                    1000 * (began_s - max(mail.arrived_s, mail.idle_s)))
                 self._current = finished
             self._on_cycle(finished)
         except Exception as problem:

@@ -1,0 +1,13 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""RViz, with what the planner shows; on the robot or on another machine."""
+
+from launch import LaunchDescription
+
+from sparse_imagination_ros.graph import RVIZ_ARGUMENTS, rviz_graph
+from sparse_imagination_ros.nodes.launch_actions import description
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    return description(RVIZ_ARGUMENTS, rviz_graph)
