@@ -147,5 +147,3 @@ def test_a_machine_tells_what_its_files_say(tmp_path: Path) -> None:
 
 def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
     assert machine_values(tmp_path).keys() >= {'processor', 'engine', 'threads'}
-
-
