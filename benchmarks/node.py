@@ -33,6 +33,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float64
 from std_srvs.srv import Trigger
@@ -50,7 +51,8 @@ from sparse_imagination_ros.views.shown import ALL, Kind
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30
 # What a rejected design does instead of planning; asleep, so that it shares the processor well.
 WORK_S = 0.045
-PATIENCE_S = 5.0
+# Until a process ends, and until one speaks.
+PATIENCE_S, START_S = 30.0, 180.0
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 DEFAULT = QoSProfile(depth=10)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -182,7 +184,7 @@ def measure_design(name: str, seconds_: float, ear: Ear) -> dict[str, float]:
                 _child('--design', name)]
     try:
         ear.latencies_ms.clear()
-        ear.wait(lambda: ear.latencies_ms, 30.0)
+        ear.wait(lambda: ear.latencies_ms, START_S)
         ear.latencies_ms.clear()
         ear.listen(seconds_)
         return _summary(ear.latencies_ms)
@@ -202,7 +204,7 @@ def measure_node(bundle: str, seconds_: float, turns: int, ear: Ear, folder: Pat
         children = [_child('--camera')]
         try:
             ear.latencies_ms.clear()
-            ear.wait(lambda: ear.latencies_ms, 120.0)
+            ear.wait(lambda: ear.latencies_ms, START_S)
             for turn in range(2 * turns):
                 seen = turn % 2 == 1
                 ear.look(seen)
@@ -278,11 +280,9 @@ def main() -> None:
     parser.add_argument('--design', choices=DESIGNS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.camera or args.design:
-        rclpy.init()
-        try:
-            camera() if args.camera else rejected(DESIGNS[args.design])
-        except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-            return
+        # Whoever started it ends it, wherever it is.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        camera() if args.camera else rejected(DESIGNS[args.design])
         return
     with own_domain() as domain, tempfile.TemporaryDirectory() as folder:
         os.environ.update(

@@ -33,7 +33,7 @@ def test_the_tokens_that_are_imagined_are_clear_and_outlined_and_the_rest_is_dim
     assert shown.shape[1] == 448 and shown.shape[0] > 448, 'there is room for text below'
     assert shown[middle, middle].tolist() == [200, 200, 200], 'place 0: first row and column'
     assert shown[side + middle, side + middle].tolist() == [200, 200, 200], 'place 5'
-    assert shown[middle, side + middle].tolist() == [80, 80, 80], 'place 1 is not imagined'
+    assert shown[middle, side + middle].tolist() == [100, 100, 100], 'place 1 is not imagined'
     assert shown[0, middle].tolist() == list(OUTLINE)
     assert shown[448:].max() > 200, 'the text is there'
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparse_imagination_ros.tokens.frames import Picture
 
 # What is dim keeps this share of its light.
-DIM = 0.4
+DIM = 0.5
 OUTLINE = (70, 200, 255)
 # Smaller pictures are enlarged to it, so that lines and text are not larger than what they say.
 LEAST_SIDE = 448
