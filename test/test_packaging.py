@@ -28,6 +28,7 @@ NOT_DECLARED = {
     'builtin_interfaces',  # comes with every message package
     'gym_pusht',  # optional, has no rosdep key
     'huggingface_hub',  # comes with timm
+    'openvino',  # optional, has no rosdep key
     'rosbags',  # optional
     'safetensors',  # has no rosdep key
     'timm',  # optional

@@ -44,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--subset', help='how the tokens are chosen: random, stratified, latin, fixed or '
                          'differing (the default of the planner)')
+    parser.add_argument('--engine', help='what imagines (the default of the planner)')
     parser.add_argument(
         '--time-limit', type=float, metavar='SECONDS',
         help='how long an episode may take (the default of the closed loop)')
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     total = bundle.manifest.total_tokens
     counts = [count if isinstance(count, int) else round(SHARES[count] * total)
               for count in args.tokens or (PlannerConfig().tokens,)]
-    chosen = {'subset': args.subset} if args.subset else {}
+    chosen = {name: value for name in ('subset', 'engine') if (value := getattr(args, name))}
     plannings = [build(PlannerConfig, {'tokens': tokens, **chosen}, 'command line')
                  for tokens in counts]
     for planning in plannings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sparse_imagination_ros.world_models.predictor import Cache, Predictor
+from sparse_imagination_ros.world_models.predictor import Cache, Predictor, Stepper
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Moment:
 
 # What a step adds to each candidate's cost, [N].
 Objective = Callable[[Moment], Tensor]
+# What an engine is: the function `imagine` below, however it is computed.
+Imagine = Callable[[Predictor, Memory, Tensor, Tensor, Tensor, Objective], Tensor]
 
 
 def remember(predictor: Predictor, context: Context) -> Memory:
@@ -62,7 +64,7 @@ def remember(predictor: Predictor, context: Context) -> Memory:
 
 
 def imagine(
-    predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor, candidates: Tensor,
+    predictor: Stepper, memory: Memory, goal: Tensor, subset: Tensor, candidates: Tensor,
     objective: Objective,
 ) -> Tensor:
     """

@@ -121,7 +121,7 @@ class Driving:
             if config.timeless:
                 return charged(bundle, planning, 0.0)
             # The threads are part of what is known of this machine.
-            self._latency_file = latency_file(path)
+            self._latency_file = latency_file(path, planning.engine)
             self._latency = read_latency(self._latency_file)
             planner = Planner(bundle, planning, latency=self._latency)
             write_latency(self._latency_file, self._latency)

@@ -16,7 +16,15 @@ from torch import Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
-from sparse_imagination_ros.imagination.reference import imagine
+from sparse_imagination_ros.imagination.engines import (
+    ENGINES,
+    ready_encoder,
+    ready_engine,
+    REFERENCE,
+    Variant,
+)
+from sparse_imagination_ros.imagination.reference import Imagine, imagine
+from sparse_imagination_ros.imagination.sparing import Sparing
 from sparse_imagination_ros.planning.budget import (
     Choice,
     chunks_of,
@@ -24,6 +32,7 @@ from sparse_imagination_ros.planning.budget import (
     Effort,
     ENCODE,
     FINISH,
+    grantable,
     Grants,
     IMAGINE,
     REMEMBER,
@@ -41,7 +50,6 @@ from sparse_imagination_ros.planning.objective import (
 from sparse_imagination_ros.planning.plan import Array, CommandHistory, Plan, slide
 from sparse_imagination_ros.planning.proposals import Spread
 from sparse_imagination_ros.planning.search import (
-    Imagine,
     Method,
     OPTIMISERS,
     Question,
@@ -75,6 +83,8 @@ class PlannerConfig:
         0, 'model steps that are looked ahead; 0: as many as the bundle says', 0, 100)
     budget_ms: float = setting(
         150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0)
+    engine: str = setting(
+        REFERENCE, 'what imagines: docs/engines.md', choices=tuple(ENGINES))
     optimiser: str = setting(
         'mppi', 'how candidates are weighed: softly, or the few best ones alike',
         choices=tuple(OPTIMISERS))
@@ -128,30 +138,23 @@ class Planner:
     Plans with one bundle toward one goal picture at a time.
 
     latency: what is known of this machine, for one that is to keep deadlines. What is not known
-    of it is tried before the first cycle, which takes a while.
+    of it is tried before the first cycle, which takes a while. engine: if not the configured one.
     """
 
     def __init__(
         self, bundle: Bundle, config: PlannerConfig,
         stopwatch: Callable[[], float] = monotonic, latency: LatencyModel | None = None,
-        engine: Imagine = imagine, prior: Prior | None = None,
+        engine: Imagine | None = None, prior: Prior | None = None,
     ) -> None:
         self._stopwatch = stopwatch
         config = suited(config, bundle)
-        self._bundle, self._config, self._prior = bundle, config, prior
-        manifest = bundle.manifest
-        fewest, most = manifest.fewest_tokens, manifest.total_tokens
-        if not fewest <= config.tokens <= most:
-            raise ConfigError(
-                f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
-                f'[{fewest}, {most}]'
-                + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
-        self._scale = np.array(manifest.actions.high, np.float32)
-        self.method = method_of(bundle, config, engine)
+        self._bundle = ready_encoder(Variant(config.engine), bundle)
+        self._config, self._prior = config, prior
+        self._scale = np.array(bundle.manifest.actions.high, np.float32)
+        self.method = method_of(
+            bundle, config, engine or engine_of(bundle, config, hurried=latency is not None))
         self.latency = LatencyModel() if latency is None else latency
-        self._controller = Controller(
-            Effort(config.tokens, config.candidates, config.iterations),
-            max(fewest, config.fewest_tokens), most, manifest.quality)
+        self._controller = _controller(bundle, config)
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
         self._encodes = 0
@@ -387,10 +390,34 @@ class Planner:
 
 
 def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
-    """Return a configuration in which what is left to the bundle is as the bundle says."""
-    advice = bundle.manifest.lookahead
+    """Return a configuration that the bundle allows, with what is left to it as it says."""
+    manifest, advice = bundle.manifest, bundle.manifest.lookahead
+    fewest, most = manifest.fewest_tokens, manifest.total_tokens
+    if not fewest <= config.tokens <= most:
+        raise ConfigError(
+            f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
+            f'[{fewest}, {most}]'
+            + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
     return replace(config, steps=config.steps or advice.steps,
                    growth=config.growth or advice.growth)
+
+
+def engine_of(bundle: Bundle, config: PlannerConfig, hurried: bool) -> Imagine:
+    """Return the configured engine, ready for all that a planner may ask of it."""
+    config = suited(config, bundle)
+    sizes = {(config.tokens, config.candidates)}
+    if hurried:
+        for tokens, candidates in _controller(bundle, config).sizes:
+            sizes |= {(tokens, count) for count in (candidates, *grantable(candidates))}
+    return Sparing(ready_engine(Variant(config.engine), bundle, sizes))
+
+
+def _controller(bundle: Bundle, config: PlannerConfig) -> Controller:
+    manifest = bundle.manifest
+    return Controller(
+        Effort(config.tokens, config.candidates, config.iterations),
+        max(manifest.fewest_tokens, config.fewest_tokens), manifest.total_tokens,
+        manifest.quality)
 
 
 def method_of(bundle: Bundle, config: PlannerConfig, engine: Imagine = imagine) -> Method:

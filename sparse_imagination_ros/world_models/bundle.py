@@ -3,11 +3,11 @@
 """A bundle: the folder with all that one deployed model needs. Saves, loads and verifies it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,19 @@ Module = TypeVar('Module', bound=nn.Module)
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that can be deployed, in memory; the decoder is for people and may be missing."""
+    """
+    A model that can be deployed, in memory.
+
+    The decoder is for people and may be missing. folder: where it was read from; engines: what was
+    made of it to imagine faster, which lives as long as it does.
+    """
 
     manifest: Manifest
     encoder: Encoder
     predictor: SparsePredictor | OfficialPredictor
     decoder: Decoder | None = None
+    folder: Path | None = None
+    engines: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @torch.inference_mode()
     def encode(
@@ -155,7 +162,7 @@ class Bundle:
             manifest,
             _fill(encoder, folder / ENCODER, checksums),
             _fill(predictor, folder / PREDICTOR, checksums),
-            decoder and _fill(decoder, folder / DECODER, checksums))
+            decoder and _fill(decoder, folder / DECODER, checksums), folder)
 
 
 def make_predictor(shape: PredictorShape | OfficialShape) -> SparsePredictor | OfficialPredictor:

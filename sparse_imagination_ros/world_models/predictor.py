@@ -10,11 +10,8 @@ from torch import Tensor
 Cache = Any
 
 
-class Predictor(Protocol):
-    """Predicts the tokens of the next frame. Actions are in units of the robot's limits."""
-
-    def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
-        """Join an encoder's tokens [B, K, D] with what was sensed [B, Q], if that is used."""
+class Stepper(Protocol):
+    """Does one model step. Actions are in units of the robot's limits."""
 
     def extend(self, tokens: Tensor, actions: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """
@@ -23,6 +20,13 @@ class Predictor(Protocol):
         tokens: [B, K, D], as observed or predicted; actions: [B, A], of one model step.
         Returns the prediction [B, K, D] and the cache that includes this frame.
         """
+
+
+class Predictor(Stepper, Protocol):
+    """Predicts the tokens of the next frame."""
+
+    def observe(self, tokens: Tensor, sensed: Tensor) -> Tensor:
+        """Join an encoder's tokens [B, K, D] with what was sensed [B, Q], if that is used."""
 
     def empty_cache(self) -> Cache:
         """Return the cache before the first frame."""
