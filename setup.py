@@ -32,13 +32,15 @@ EXTRAS = {
     'bags': ['rosbags>=0.11'],
     # And `pip install --no-deps gym-pusht`, which asks for a second OpenCV: docs/dependencies.md.
     'pusht': ['pygame>=2.5.2', 'pymunk>=6.6,<7', 'shapely>=2.0.3'],
+    # The fastest engine on a processor of the x86 kind: docs/engines.md.
+    'openvino': ['openvino>=2025.0'],
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
-    'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support'],
+    'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'openvino>=2025.0'],
     'dev': [
-        'pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'mypy', 'types-PyYAML', 'ruff',
-        'catkin-pkg', 'flake8', 'flake8-blind-except', 'flake8-builtins', 'flake8-class-newline',
-        'flake8-comprehensions', 'flake8-deprecated', 'flake8-docstrings',
-        'flake8-import-order', 'flake8-quotes',
+        'pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'openvino>=2025.0', 'mypy',
+        'types-PyYAML', 'ruff', 'catkin-pkg', 'flake8', 'flake8-blind-except', 'flake8-builtins',
+        'flake8-class-newline', 'flake8-comprehensions', 'flake8-deprecated',
+        'flake8-docstrings', 'flake8-import-order', 'flake8-quotes',
     ],
 }
 

@@ -35,6 +35,10 @@ class PlanningError(SparseImaginationError):
     """The planner was used in a state in which it cannot plan."""
 
 
+class EngineError(SparseImaginationError):
+    """An engine cannot be had here, or does not compute what it should."""
+
+
 class CheckpointError(SparseImaginationError):
     """A checkpoint of another program is missing, damaged, dangerous or of an unknown kind."""
 

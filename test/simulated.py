@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.reference import Moment, Objective
-from sparse_imagination_ros.planning.search import Imagine
+from sparse_imagination_ros.imagination.reference import Imagine, Moment, Objective
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 

@@ -115,17 +115,22 @@ def test_a_clock_that_stands_still_or_jumps_teaches_nothing(ms: float) -> None:
 
 
 def test_what_was_learned_is_kept_for_this_kind_of_machine(tmp_path: Path) -> None:
-    path = latency_file(tmp_path)
+    path = latency_file(tmp_path, 'reference')
     assert write_latency(path, learned())
     again = read_latency(path)
     assert again.typical_ms(LARGE) == pytest.approx(10.0, rel=0.01)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_what_was_learned_with_one_engine_is_not_believed_of_another(tmp_path: Path) -> None:
+    assert latency_file(tmp_path, 'reference') != latency_file(tmp_path, 'openvino')
+
+
 def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / 'engines').write_text('a file where a folder should be')
-    assert not write_latency(latency_file(tmp_path), learned())
-    assert not read_latency(latency_file(tmp_path)).costs_ms
+    path = latency_file(tmp_path, 'reference')
+    assert not write_latency(path, learned())
+    assert not read_latency(path).costs_ms
 
 
 @pytest.mark.parametrize('text', ['', '{}', '[1]', '{"tails": {}, "costs_ms": [["a", 1, 1, -1]]}',

@@ -29,6 +29,7 @@ NOT_DECLARED = {
     'cv_bridge',  # optional
     'gym_pusht',  # optional, has no rosdep key
     'huggingface_hub',  # comes with timm
+    'openvino',  # optional, has no rosdep key
     'rosbags',  # optional
     'safetensors',  # has no rosdep key
     'timm',  # optional

@@ -44,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--subset', help='how the tokens are chosen: random, stratified, latin, fixed or '
                          'differing (the default of the planner)')
+    parser.add_argument('--engine', help='what imagines (the default of the planner)')
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE',
         help='one of the other parameters of the planner, such as candidates=128')
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     total = bundle.manifest.total_tokens
     counts = [count if isinstance(count, int) else round(SHARES[count] * total)
               for count in args.tokens or (PlannerConfig().tokens,)]
-    chosen = dict(map(read_word, args.set)) | ({'subset': args.subset} if args.subset else {})
+    named = {name: value for name in ('subset', 'engine') if (value := getattr(args, name))}
+    chosen = dict(map(read_word, args.set)) | named
     plannings = [build(PlannerConfig, {**chosen, 'tokens': tokens}, 'command line')
                  for tokens in counts]
     for planning in plannings:

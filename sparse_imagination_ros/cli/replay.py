@@ -42,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('--budget-ms', type=float,
                         help='time that a cycle may take (the one of the planner)')
     parser.add_argument('--seed', type=int, help='of the planner (the one of the planner)')
+    parser.add_argument('--engine', help='what imagines (the one of the planner)')
     parser.add_argument(
         '--params-file', type=Path, metavar='FILE',
         help='parameters of planner_node, whose settings of the planner are taken')
@@ -108,7 +109,7 @@ def _plannings(args: argparse.Namespace) -> 'tuple[PlannerConfig, ...]':
             raise ConfigError(
                 f'{args.params_file} holds no `/**: ros__parameters:`; '
                 'start from config/planner.yaml') from None
-    for name in ('budget_ms', 'seed'):
+    for name in ('budget_ms', 'seed', 'engine'):
         if getattr(args, name) is not None:
             values[name] = getattr(args, name)
     planning = build(PlannerConfig, values, 'command line')

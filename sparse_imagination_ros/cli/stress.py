@@ -36,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('--tokens', type=int, help='most tokens (all that there are)')
     parser.add_argument('--candidates', type=int, default=64, help='most (%(default)s)')
     parser.add_argument('--iterations', type=int, default=20, help='most (%(default)s)')
+    parser.add_argument('--engine', help='what imagines (the default of the planner)')
     parser.add_argument('--load', type=_levels, default=(0, 1, 2, 4, 0, 4), metavar='N,N,...',
                         help='how many processes compute beside it, in turns (0,1,2,4,0,4)')
     parser.add_argument('--step', type=float, default=20.0, metavar='SECONDS',
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             f'the simulator does not have; it has {", ".join(STATES)}')
     most = build(PlannerConfig, {
         'tokens': args.tokens or bundle.manifest.total_tokens, 'candidates': args.candidates,
-        'iterations': args.iterations, 'budget_ms': args.budget_ms}, 'command line')
+        'iterations': args.iterations, 'budget_ms': args.budget_ms,
+        **({'engine': args.engine} if args.engine else {})}, 'command line')
     with _progress(console) as progress, Load(args.load, args.step) as load:
         task = progress.add_task('cycles', total=args.cycles)
         result = stress(

@@ -12,7 +12,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.reference import imagine, Memory, Moment, Objective
+from sparse_imagination_ros.imagination.reference import Imagine, Memory, Moment, Objective
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 # A spike makes a call so many times longer.
@@ -57,10 +57,10 @@ class Load:
 
 
 class Spiky:
-    """The reference engine, of which some calls take several times as long as they should."""
+    """An engine of which some calls take several times as long as they should."""
 
-    def __init__(self, share: float, seed: int) -> None:
-        self._share, self._random = share, Random(seed)
+    def __init__(self, engine: Imagine, share: float, seed: int) -> None:
+        self._engine, self._share, self._random = engine, share, Random(seed)
         self.active = False
 
     def __call__(
@@ -79,7 +79,7 @@ class Spiky:
             began_s = monotonic()
             return objective(moment)
 
-        return imagine(predictor, memory, goal, subset, candidates, late)
+        return self._engine(predictor, memory, goal, subset, candidates, late)
 
 
 def _burn(number: int, wanted: 'Synchronized[int]') -> None:

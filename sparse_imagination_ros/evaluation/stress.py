@@ -18,7 +18,7 @@ from sparse_imagination_ros.evaluation.estimates import percentiles, wilson
 from sparse_imagination_ros.evaluation.loads import Load, Spiky
 from sparse_imagination_ros.planning.latency import LatencyModel
 from sparse_imagination_ros.planning.plan import CommandHistory
-from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig
+from sparse_imagination_ros.planning.planner import Cycle, engine_of, Planner, PlannerConfig
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -110,7 +110,8 @@ def stress(
 ) -> Stress:
     """Drive both contenders until each has had so many cycles; `load` is entered already."""
     world = make_world(bundle.manifest.robot, bundle.manifest.picture_size[0])
-    engine, budget_s = Spiky(spikes, seed), most.budget_ms / 1000
+    engine = Spiky(engine_of(bundle, most, hurried=True), spikes, seed)
+    budget_s = most.budget_ms / 1000
     adaptive = Planner(bundle, most, latency=LatencyModel(), engine=engine)
     fits = adaptive.affordable(most.budget_ms)
     fixed_config = replace(most, **asdict(fits))

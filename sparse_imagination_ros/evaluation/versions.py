@@ -7,7 +7,8 @@ import os
 import platform
 
 PACKAGES = (
-    'sparse_imagination_ros', 'torch', 'numpy', 'opencv-python-headless', 'opencv-python')
+    'sparse_imagination_ros', 'torch', 'numpy', 'opencv-python-headless', 'opencv-python',
+    'openvino')
 
 
 def versions() -> dict[str, str]:

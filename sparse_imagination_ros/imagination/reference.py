@@ -56,6 +56,10 @@ class Moment:
 
 # What a moment adds to each candidate's cost, [N].
 Objective = Callable[[Moment], Tensor]
+# What the `extend` of a predictor does.
+Extend = Callable[[State, Tensor, Cache], tuple[State, Cache]]
+# What an engine is: the function `imagine` below, however it is computed.
+Imagine = Callable[[Predictor, Memory, Tensor, Tensor, Tensor, Objective], Tensor]
 
 
 def remember(predictor: Predictor, context: Context, draws: int = 1) -> Memory:
@@ -86,11 +90,19 @@ def imagine(
 
     goal: [K, D]; subset: [K]; candidates: [N, T, A].
     """
+    return imagine_by(predictor.extend, predictor, memory, goal, subset, candidates, objective)
+
+
+def imagine_by(
+    extend: Extend, predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor,
+    candidates: Tensor, objective: Objective,
+) -> Tensor:
+    """Imagine with another way to do what the predictor's `extend` does."""
     state, cache = memory.state, memory.cache
     costs = candidates.new_zeros(len(candidates))
     for steps in strides(candidates.shape[1], predictor.stride):
         taken = candidates[:, steps.start:steps.stop].flatten(1)
-        state, cache = predictor.extend(state, taken, cache)
+        state, cache = extend(state, taken, cache)
         costs = costs + objective(
             Moment(predictor, state, goal, subset, candidates, steps[-1]))
     return costs

@@ -77,7 +77,7 @@ class Driving:
                 planner = charged(bundle, planning, 0.0)
             else:
                 # The threads are part of what is known of this machine.
-                self._latency_file = latency_file(path)
+                self._latency_file = latency_file(path, planning.engine)
                 self._latency = read_latency(self._latency_file)
                 planner = Planner(bundle, planning, latency=self._latency)
                 write_latency(self._latency_file, self._latency)

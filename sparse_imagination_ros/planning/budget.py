@@ -259,6 +259,12 @@ def chunks_of(left: int) -> list[int]:
     return halvings(largest, SMALLEST_CHUNK)
 
 
+def grantable(candidates: int) -> list[int]:
+    """Return all sizes that chunks of so many candidates, and of what is left of them, have."""
+    left = candidates % SMALLEST_CHUNK
+    return [*chunks_of(candidates), *([left] if 0 < left < candidates else [])]
+
+
 def halvings(most: int, fewest: int) -> list[int]:
     """Return a number, its half and so on, none of them below `fewest`."""
     sizes = [most]

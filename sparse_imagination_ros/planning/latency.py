@@ -19,6 +19,8 @@ from statistics import median
 
 import torch
 
+from sparse_imagination_ros.machine import processor
+
 # The pace is the median of so many stages: a step in load is followed within half of them, and
 # fewer spikes than that do not move it.
 PACE_WINDOW = 9
@@ -153,10 +155,10 @@ def _work(cell: Cell) -> int:
     return max(1, cell.tokens) * max(1, cell.candidates)
 
 
-def latency_file(folder: Path) -> Path:
-    """Return where a bundle in this folder keeps what was learned on this kind of machine."""
-    facts = (platform.machine(), _processor(), os.cpu_count(), torch.__version__,
-             torch.get_num_threads())
+def latency_file(folder: Path, engine: str) -> Path:
+    """Return where a bundle in this folder keeps what was learned here with an engine."""
+    facts = (platform.machine(), processor(), os.cpu_count(), torch.__version__,
+             torch.get_num_threads(), engine)
     digest = hashlib.sha256(repr(facts).encode()).hexdigest()
     return folder / 'engines' / f'latency-{digest[:12]}.json'
 
@@ -179,7 +181,7 @@ def read_latency(path: Path) -> LatencyModel:
 
 def write_latency(path: Path, model: LatencyModel) -> bool:
     """Keep what was learned for the next start; tell whether the folder could be written."""
-    values = {'processor': _processor(), 'tails': dict(model.tails), 'costs_ms': [
+    values = {'processor': processor(), 'tails': dict(model.tails), 'costs_ms': [
         [cell.stage, cell.tokens, cell.candidates, round(ms, 4)]
         for cell, ms in model.costs_ms.items()]}
     unfinished = path.with_suffix('.unfinished')
@@ -190,12 +192,3 @@ def write_latency(path: Path, model: LatencyModel) -> bool:
     except OSError:
         return False
     return True
-
-
-def _processor() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
-    return next(names, platform.processor())

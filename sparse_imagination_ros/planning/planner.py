@@ -16,7 +16,15 @@ from torch import Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
-from sparse_imagination_ros.imagination.reference import imagine
+from sparse_imagination_ros.imagination.engines import (
+    ENGINES,
+    ready_encoder,
+    ready_engine,
+    REFERENCE,
+    Variant,
+)
+from sparse_imagination_ros.imagination.reference import Imagine, imagine
+from sparse_imagination_ros.imagination.sparing import Sparing
 from sparse_imagination_ros.planning.budget import (
     Choice,
     chunks_of,
@@ -24,6 +32,7 @@ from sparse_imagination_ros.planning.budget import (
     Effort,
     ENCODE,
     FINISH,
+    grantable,
     Grants,
     IMAGINE,
     REMEMBER,
@@ -43,7 +52,6 @@ from sparse_imagination_ros.planning.objective import (
 from sparse_imagination_ros.planning.plan import Array, CommandHistory, Plan, slide
 from sparse_imagination_ros.planning.proposals import Spread
 from sparse_imagination_ros.planning.search import (
-    Imagine,
     Method,
     OPTIMISERS,
     Question,
@@ -83,6 +91,8 @@ class PlannerConfig:
         0, 'model steps that are looked ahead; 0: as many as the bundle says', 0, 100)
     budget_ms: float = setting(
         150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0, live=True)
+    engine: str = setting(
+        REFERENCE, 'what imagines: docs/engines.md', choices=tuple(ENGINES))
     optimiser: str = setting(
         'mppi', 'how candidates are weighed: softly, or the few best ones alike',
         choices=tuple(OPTIMISERS), live=True)
@@ -149,24 +159,18 @@ class Planner:
     Plans with one bundle toward one goal picture at a time.
 
     latency: what is known of this machine, for one that is to keep deadlines. What is not known
-    of it is tried before the first cycle, which takes a while.
+    of it is tried before the first cycle, which takes a while. engine: if not the configured one.
     """
 
     def __init__(
         self, bundle: Bundle, config: PlannerConfig,
         stopwatch: Callable[[], float] = monotonic, latency: LatencyModel | None = None,
-        engine: Imagine = imagine, prior: Prior | None = None,
+        engine: Imagine | None = None, prior: Prior | None = None,
     ) -> None:
         self._stopwatch = stopwatch
         config = suited(config, bundle)
-        self._bundle, self._config = bundle, config
+        self._bundle, self._config = ready_encoder(Variant(config.engine), bundle), config
         manifest = bundle.manifest
-        fewest, most = manifest.fewest_tokens, manifest.total_tokens
-        if not fewest <= config.tokens <= most:
-            raise ConfigError(
-                f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
-                f'[{fewest}, {most}]'
-                + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
         if config.mode == POLICY and bundle.policy is None:
             raise ConfigError(
                 f'`mode` is {POLICY}, but bundle `{manifest.name}` has none; make one with '
@@ -177,10 +181,10 @@ class Planner:
                 f'{bundle.predictor.futures} at most')
         self._scale = np.array(manifest.actions.high, np.float32)
         self._prior = self._policy_prior() if prior is None else prior
-        self._engine = engine
-        self.method = method_of(bundle, config, engine)
+        self._engine = engine or engine_of(bundle, config, hurried=latency is not None)
+        self.method = method_of(bundle, config, self._engine)
         self.latency = LatencyModel() if latency is None else latency
-        self._controller = self._control()
+        self._controller = _controller(bundle, config)
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
         self._encodes = 0
@@ -208,7 +212,7 @@ class Planner:
         refuse_fixed(self._config, config)
         self._config = config
         self.method = method_of(self._bundle, config, self._engine, limits)
-        self._controller = self._control()
+        self._controller = _controller(self._bundle, config)
 
     def forget(self) -> None:
         """Drop what was seen and planned, as after a jump of the scene."""
@@ -277,13 +281,6 @@ class Planner:
             len(optimum.granted) if optimum else 0, self._encodes, subset.numpy(),
             optimum.cost if optimum else inf, optimum.imagined if optimum else 0, choice.reason,
             not_finite, record, optimum, goal_distance)
-
-    def _control(self) -> Controller:
-        config, manifest = self._config, self._bundle.manifest
-        return Controller(
-            Effort(config.tokens, config.candidates, config.iterations),
-            max(manifest.fewest_tokens, config.fewest_tokens), manifest.total_tokens,
-            manifest.quality)
 
     @property
     def _step_s(self) -> float:
@@ -467,11 +464,35 @@ def refuse_fixed(now: PlannerConfig, wanted: PlannerConfig) -> None:
 
 
 def suited(config: PlannerConfig, bundle: Bundle) -> PlannerConfig:
-    """Return a configuration in which what is left to the bundle is as the bundle says."""
-    advice = bundle.manifest.lookahead
+    """Return a configuration that the bundle allows, with what is left to it as it says."""
+    manifest, advice = bundle.manifest, bundle.manifest.lookahead
+    fewest, most = manifest.fewest_tokens, manifest.total_tokens
+    if not fewest <= config.tokens <= most:
+        raise ConfigError(
+            f'`tokens` is {config.tokens}; allowed range for bundle `{manifest.name}` is '
+            f'[{fewest}, {most}]'
+            + (', since its dense predictor is tied to positions' if fewest > 1 else ''))
     return replace(config, steps=config.steps or advice.steps,
                    growth=config.growth or advice.growth,
                    effective_samples=config.effective_samples or advice.effective_samples)
+
+
+def engine_of(bundle: Bundle, config: PlannerConfig, hurried: bool) -> Imagine:
+    """Return the configured engine, ready for all that a planner may ask of it."""
+    config = suited(config, bundle)
+    sizes = {(config.tokens, config.candidates)}
+    if hurried:
+        for tokens, candidates in _controller(bundle, config).sizes:
+            sizes |= {(tokens, count) for count in (candidates, *grantable(candidates))}
+    return Sparing(ready_engine(Variant(config.engine), bundle, sizes))
+
+
+def _controller(bundle: Bundle, config: PlannerConfig) -> Controller:
+    manifest = bundle.manifest
+    return Controller(
+        Effort(config.tokens, config.candidates, config.iterations),
+        max(manifest.fewest_tokens, config.fewest_tokens), manifest.total_tokens,
+        manifest.quality)
 
 
 def method_of(

@@ -20,8 +20,8 @@ from torch import Tensor
 from sparse_imagination_ros.errors import PlanningError
 from sparse_imagination_ros.imagination.reference import (
     Context,
+    Imagine,
     imagine,
-    Memory,
     Objective,
     remember,
 )
@@ -66,10 +66,6 @@ class Question:
     last: Array
     candidates: int
     seed: int
-
-
-# The engine: what rolls candidates out. `imagination.reference.imagine` defines what is right.
-Imagine = Callable[[Predictor, Memory, Tensor, Tensor, Tensor, Objective], Tensor]
 
 
 @dataclass(frozen=True)

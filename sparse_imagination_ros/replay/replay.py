@@ -107,7 +107,7 @@ class Replayer:
             settings={
                 'planner': shared, 'replay': asdict(order.config), 'offline': order.offline,
                 'tokens': [planning.tokens for planning in order.plannings],
-                'engine': 'reference'},
+                'engine': first.engine},
             versions=versions(), bags=tuple(tape.findings for tape in self.tapes),
             skipped=tuple(self._skipped), qualities=tuple(self._qualities),
             runs=tuple(self._runs))

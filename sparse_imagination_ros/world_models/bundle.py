@@ -3,11 +3,11 @@
 """A bundle: the folder with all that one deployed model needs. Saves, loads and verifies it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,9 @@ class Bundle:
     """
     A model that can be deployed, in memory.
 
-    The decoder is for people, and the policy for those who have one: both may be missing.
+    The decoder is for people, and the policy for those who have one: both may be missing. folder:
+    where it was read from; engines: what was made of it to imagine faster, which lives as long as
+    it does.
     """
 
     manifest: Manifest
@@ -57,6 +59,8 @@ class Bundle:
     predictor: SparsePredictor | OfficialPredictor | RlaPredictor
     decoder: Decoder | None = None
     policy: Policy | None = None
+    folder: Path | None = None
+    engines: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @torch.inference_mode()
     def encode(
@@ -168,7 +172,7 @@ class Bundle:
             _fill(encoder, folder / ENCODER, checksums),
             _fill(predictor, folder / PREDICTOR, checksums),
             decoder and _fill(decoder, folder / DECODER, checksums),
-            policy and _fill(policy, folder / POLICY, checksums))
+            policy and _fill(policy, folder / POLICY, checksums), folder)
 
 
 def make_predictor(

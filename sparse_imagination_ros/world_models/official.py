@@ -125,7 +125,8 @@ class OfficialPredictor(nn.Module):
         in units of the limits.
         Returns the prediction [B, K, D], and the frames that the next one is given.
         """
-        tokens = tokens.expand(len(actions), -1, -1)
+        # Not len(): a trace would take it for a number that never changes.
+        tokens = tokens.expand(actions.shape[0], -1, -1)
         told = self.action_in((actions - self.action_mean) / self.action_std)[:, None]
         newest = torch.cat([tokens, told.expand(-1, tokens.shape[1], -1)], -1)
         window = [*(frame.expand_as(newest) for frame in cache), newest]

@@ -1,0 +1,98 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which engines there are, by name. Each lives in a file of its own, read when it is asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from sparse_imagination_ros.errors import EngineError
+from sparse_imagination_ros.imagination.graphs import GraphedEncoder, Maker
+from sparse_imagination_ros.imagination.reference import Imagine, imagine
+from sparse_imagination_ros.imagination.stepwise import Stepwise
+from sparse_imagination_ros.world_models.bundle import Bundle
+from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
+
+REFERENCE = 'reference'
+# In which precisions there is each.
+ENGINES = {
+    'openvino': ('float32',),
+    REFERENCE: ('float32',),
+}
+# By such a share of its largest number a step may differ from the reference.
+TOLERANCES = {'float32': 1e-3}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An engine in one of its precisions."""
+
+    engine: str
+    precision: str = 'float32'
+
+    def __str__(self) -> str:
+        return f'{self.engine} {self.precision}'
+
+
+def ready_engine(
+    variant: Variant, bundle: Bundle, sizes: Iterable[tuple[int, int]],
+) -> Imagine:
+    """
+    Return an engine that has all it needs for these numbers of tokens and candidates.
+
+    What was made ready once for a bundle and a number of threads is shared by all who ask.
+    """
+    if variant.engine == REFERENCE:
+        return imagine
+    predictor, manifest = bundle.predictor, bundle.manifest
+    if isinstance(predictor, RlaPredictor):
+        raise EngineError(
+            f'the engine `{variant.engine}` does not imagine bundles of the family rla yet; '
+            f'choose `{REFERENCE}`')
+    key, maker = _keyed(variant, bundle)
+    engine: Stepwise = bundle.engines.setdefault(key, Stepwise(maker, predictor))
+    generator = torch.Generator().manual_seed(0)
+    for tokens, candidates in sorted(sizes):
+        seen = torch.randn(
+            candidates, tokens, manifest.predictor.token_width, generator=generator)
+        sensed = torch.randn(candidates, len(manifest.senses), generator=generator)
+        actions = torch.rand(candidates, manifest.predictor.action_size, generator=generator)
+        engine.prepare(predictor.observe(seen, sensed), 2 * actions - 1)
+    return engine
+
+
+def ready_encoder(variant: Variant, bundle: Bundle) -> Bundle:
+    """Return a bundle that encodes single pictures by an engine."""
+    if variant.engine == REFERENCE or isinstance(bundle.encoder, GraphedEncoder):
+        return bundle
+    key, maker = _keyed(variant, bundle)
+    key = (*key, 'encoder')
+    if key not in bundle.engines:
+        bundle.engines[key] = GraphedEncoder(bundle.encoder, maker)
+    return replace(bundle, encoder=bundle.engines[key])
+
+
+def maker_of(variant: Variant, threads: int, folder: Path | None = None) -> Maker:
+    """Return what makes the graphs of a variant, and may keep files in a folder."""
+    name, precision = variant.engine, variant.precision
+    if precision not in ENGINES[name]:
+        raise EngineError(f'the engine `{name}` has no precision `{precision}`; '
+                          f'it has {", ".join(ENGINES[name])}')
+    try:
+        module = import_module(f'sparse_imagination_ros.imagination.{name}')
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f'the engine `{name}` needs the Python module `{error.name}`: '
+            f"pip install 'sparse_imagination_ros[{name}]', or choose another engine") from error
+    return Maker(str(variant), module.builder(threads, precision, folder), TOLERANCES[precision])
+
+
+def _keyed(variant: Variant, bundle: Bundle) -> tuple[tuple[object, ...], Maker]:
+    """Return what makes the graphs of a bundle, and what these depend on beside it."""
+    threads = torch.get_num_threads()
+    # There an engine may keep files.
+    folder = bundle.folder and bundle.folder / 'engines' / variant.engine
+    return (variant, threads), maker_of(variant, threads, folder)

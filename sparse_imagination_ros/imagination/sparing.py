@@ -1,0 +1,48 @@
+# Copyright 2026 The sparse_imagination_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What to do when memory does not suffice for all candidates at once: fewer at a time."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from sparse_imagination_ros.imagination.reference import Imagine, Memory, Objective
+from sparse_imagination_ros.world_models.predictor import Predictor
+
+# How PyTorch and OpenVINO say it where they have no type for it.
+WORDS = ('out of memory', 'allocate memory', 'not enough memory', 'bad_alloc')
+
+_log = logging.getLogger(__name__)
+
+
+class Sparing:
+    """An engine that imagines half as many candidates at a time once memory has run out."""
+
+    def __init__(self, engine: Imagine) -> None:
+        self.engine = engine
+        self._most: int | None = None
+
+    def __call__(
+        self, predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor,
+        candidates: Tensor, objective: Objective,
+    ) -> Tensor:
+        """Roll every candidate out and return its cost, [N]."""
+        count = len(candidates)
+        if self._most is None or count <= self._most:
+            try:
+                return self.engine(predictor, memory, goal, subset, candidates, objective)
+            except (MemoryError, RuntimeError) as error:
+                if count == 1 or not _is_of_memory(error):
+                    raise
+                self._most = count // 2
+                _log.warning(
+                    'memory does not suffice for %d candidates of %d tokens: from now on at most '
+                    '%d are imagined at a time', count, len(subset), self._most)
+        return torch.cat([
+            self(predictor, memory, goal, subset, part, objective)
+            for part in torch.split(candidates, self._most)])
+
+
+def _is_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in WORDS)
