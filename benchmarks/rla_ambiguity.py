@@ -12,7 +12,7 @@ same drives. A probe, trained on real tokens, tells where a robot is in an imagi
 """
 
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 import json
@@ -33,7 +33,6 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 from sparse_imagination_ros.world_models.rla.shape import PLACE_WIDTH, places, RlaShape
 
-CHANCES = (0.0, 0.1, 0.3, 0.5)
 # A drive: so many model steps, of so many commands each.
 STEPS, STEP_S, COMMANDS = 4, 0.6, 6
 TOKENS, BATCH, DRAWS, BEST_OF = 16, 64, 32, 8
@@ -213,7 +212,8 @@ def arms_of(trained: RlaPredictor, drives: Drives) -> dict[str, Arm]:
 
 
 def compare(
-    shape: RlaShape, drives: Drives, others: Drives, steps: int, seeds: int,
+    shape: RlaShape, drives: Drives, others: Drives, chances: Sequence[float], steps: int,
+    seeds: int,
 ) -> tuple[list[Row], dict[str, int]]:
     """Train and judge all arms at all chances; return also how large the arms are."""
     found: dict[tuple[str, float, str], list[Tensor]] = {}
@@ -222,7 +222,7 @@ def compare(
         torch.manual_seed(seed)
         trained = autoencoder_of(shape, drives, steps, seed)
         probe = probe_of(drives, shape.token_width, steps, seed)
-        for chance in CHANCES:
+        for chance in chances:
             for name, arm in arms_of(trained, drives).items():
                 learn(arm.trained, steps, seed, partial(loss_on, arm, drives, chance))
                 for measure, values in judge(arm, others, chance, probe, seed).items():
@@ -252,6 +252,8 @@ def main() -> None:
     parser.add_argument('--bundle', type=Path, default=Path('models/rooms'), help='its encoder')
     parser.add_argument('--drives', type=int, default=3000, help='to learn from (%(default)s)')
     parser.add_argument('--judged', type=int, default=300, help='others (%(default)s)')
+    parser.add_argument('--chances', type=float, nargs='+', default=(0.0, 0.1, 0.3, 0.5),
+                        help='of a slip (%(default)s)')
     parser.add_argument('--steps', type=int, default=1500, help='of each training (%(default)s)')
     parser.add_argument('--seeds', type=int, default=3, help='(%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
@@ -264,7 +266,7 @@ def main() -> None:
         (args.drives, 10**6), (args.judged, 2 * 10**6)))
     others = others.some(
         ((others.places[0] - others.places[1]).norm(dim=-1) > APART_M).nonzero()[:, 0])
-    rows, sizes = compare(shape, drives, others, args.steps, args.seeds)
+    rows, sizes = compare(shape, drives, others, args.chances, args.steps, args.seeds)
     for row in rows:
         found = row.estimate
         print(f'{row.arm:22} {row.chance:.1f}  {row.measure:20} {found.value:6.3f} '
