@@ -173,8 +173,9 @@ def test_only_what_hardly_ever_takes_too_long_is_granted(
         assert machine.now_s + tail * machine.cost_ms(4, count) / 1000 <= room_ms / 1000
         machine.now_s += machine.cost_ms(4, count) / 1000
         left -= count
-    assert not left or machine.now_s + tail * machine.cost_ms(4, 4) / 1000 > (
-        room_ms - 2 * tail) / 1000
+    kept_ms = RESERVE_MS + tail * 0.5
+    assert not left or 1000 * machine.now_s + tail * machine.cost_ms(4, 4) > (
+        room_ms - kept_ms - 1e-6)
 
 
 class Watched:
