@@ -1,6 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Graphs by OpenVINO, for processors of the x86 kind; the fastest engine on them by far."""
+"""Graphs by OpenVINO, for processors of the x86 kind."""
 
 from collections.abc import Sequence
 from importlib import import_module
