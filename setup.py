@@ -32,8 +32,10 @@ EXTRAS = {
     'bags': ['rosbags>=0.11'],
     # And `pip install --no-deps gym-pusht`, which asks for a second OpenCV: docs/dependencies.md.
     'pusht': ['pygame>=2.5.2', 'pymunk>=6.6,<7', 'shapely>=2.0.3'],
-    # The fastest engine on a processor of the x86 kind: docs/engines.md.
+    # The engine for processors of the x86 kind: docs/engines.md.
     'openvino': ['openvino>=2025.0'],
+    # With the TensorRT that the vendor's own index brings: docs/jetson.md.
+    'tensorrt': ['torch-tensorrt>=2.8'],
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
     'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'openvino>=2025.0'],
     'dev': [

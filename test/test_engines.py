@@ -20,9 +20,9 @@ from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.evaluation.loads import Spiky
 from sparse_imagination_ros.imagination.engines import (
     maker_of,
+    possible,
     ready_encoder,
     REFERENCE,
-    Variant,
 )
 from sparse_imagination_ros.imagination.graphs import Graph, GraphedEncoder, Maker
 from sparse_imagination_ros.imagination.reference import (
@@ -33,6 +33,7 @@ from sparse_imagination_ros.imagination.reference import (
     remember,
 )
 from sparse_imagination_ros.imagination.stepwise import Stepwise
+from sparse_imagination_ros.imagination.verdict import Variant
 from sparse_imagination_ros.planning.budget import chunks_of, grantable
 from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.objective import GoalDistance, step_weights
@@ -43,7 +44,7 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.official import OfficialPredictor
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
-HERE = ['openvino']
+HERE = possible()
 BLANK = np.zeros((224, 224, 3), np.uint8)
 STEPS, TOTAL, WIDTH, ACTIONS = 5, 64, 36, 4
 TOKENS, CANDIDATES = (16, 8, 4, 2, 1), 7
@@ -236,7 +237,7 @@ def test_all_sizes_of_chunks_are_known_before(candidates: int) -> None:
 
 
 def test_an_unknown_engine_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"`engine` is 'warp'; allowed: openvino, reference"):
+    with pytest.raises(ConfigError, match=r"`engine` is 'warp'; allowed: auto, tensorrt"):
         build(PlannerConfig, {'engine': 'warp'}, 'command line')
 
 

@@ -33,6 +33,7 @@ NOT_DECLARED = {
     'rosbags',  # optional
     'safetensors',  # has no rosdep key
     'timm',  # optional
+    'torch_tensorrt',  # optional, has no rosdep key
     'torchvision',  # comes with timm
 }
 

@@ -25,6 +25,8 @@ COMMANDS = {
     'evaluate': 'drive many simulated episodes without ROS',
     'quality': 'store in a bundle what was measured by number of tokens',
     'stress': 'keep a deadline while the machine is loaded',
+    'compile': 'find the fastest engine for a bundle on this machine',
+    'benchmark': 'how fast this machine imagines, by engine and size',
     'replay': 'what the planner would have done on a recorded bag, and how well it imagines',
     'inspect': 'show what a bundle, or a checkpoint of an official release, holds',
 }

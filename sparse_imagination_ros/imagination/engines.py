@@ -5,36 +5,66 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from sparse_imagination_ros.errors import EngineError
+from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.imagination.graphs import GraphedEncoder, Maker
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.stepwise import Stepwise
+from sparse_imagination_ros.imagination.verdict import foreign, read_verdict, Variant
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 
-REFERENCE = 'reference'
+REFERENCE, AUTO = 'reference', 'auto'
 # In which precisions there is each.
 ENGINES = {
+    'tensorrt': ('float32', 'bfloat16', 'float16'),
     'openvino': ('float32',),
     REFERENCE: ('float32',),
 }
-# By such a share of its largest number a step may differ from the reference.
-TOLERANCES = {'float32': 1e-3}
+# By such a share of its largest number a step may differ from the reference. What fewer bits do to
+# the order of candidates is judged when a bundle is compiled; this only finds what is broken.
+TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1}
 
 
 @dataclass(frozen=True)
-class Variant:
-    """An engine in one of its precisions."""
+class Chosen:
+    """A variant, and what its user should know of the choice, if anything."""
 
-    engine: str
-    precision: str = 'float32'
+    variant: Variant
+    note: str = ''
 
-    def __str__(self) -> str:
-        return f'{self.engine} {self.precision}'
+
+def chosen(name: str, bundle: Bundle) -> Chosen:
+    """Return what an engine's name stands for; only what `compile` has judged has fewer bits."""
+    if name != AUTO:
+        return Chosen(Variant(name))
+    verdict = read_verdict(bundle)
+    if verdict is not None:
+        return Chosen(verdict.best)
+    why = 'was compiled for another machine, other software or weights' if foreign(bundle) else (
+        'is not compiled')
+    return Chosen(Variant(REFERENCE), (
+        f'bundle `{bundle.manifest.name}` {why}: the reference imagines, which is slow; run '
+        f'`sparse-imagination compile {bundle.folder}`'))
+
+
+def possible() -> tuple[str, ...]:
+    """Return the names of the engines that are worth a try on this machine."""
+    needs = {'openvino': 'openvino'}
+    if torch.cuda.is_available():
+        needs = {'tensorrt': 'torch_tensorrt', **needs}
+    return tuple(name for name, module in needs.items() if find_spec(module))
+
+
+def variants_of(name: str) -> list[Variant]:
+    """Return an engine in all of its precisions."""
+    if name not in ENGINES:
+        raise ConfigError(f'there is no engine `{name}`; allowed: {", ".join(ENGINES)}')
+    return [Variant(name, precision) for precision in ENGINES[name]]
 
 
 def ready_engine(

@@ -21,6 +21,7 @@ import torch
 from sparse_imagination_ros.bags.goals import write_goal
 from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.errors import FrameError, SparseImaginationError
+from sparse_imagination_ros.imagination.engines import chosen
 from sparse_imagination_ros.nodes.commanding import Commanding
 from sparse_imagination_ros.nodes.display import Display
 from sparse_imagination_ros.nodes.goals import Goals, goals_from
@@ -73,11 +74,14 @@ class Driving:
         def make() -> Planner:
             if config.threads:
                 torch.set_num_threads(config.threads)
+            engine = chosen(planning.engine, bundle)
+            if engine.note:
+                node.get_logger().warning(engine.note)
             if config.timeless:
                 planner = charged(bundle, planning, 0.0)
             else:
                 # The threads are part of what is known of this machine.
-                self._latency_file = latency_file(path, planning.engine)
+                self._latency_file = latency_file(path, str(engine.variant))
                 self._latency = read_latency(self._latency_file)
                 planner = Planner(bundle, planning, latency=self._latency)
                 write_latency(self._latency_file, self._latency)

@@ -17,11 +17,12 @@ from torch import Tensor
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
 from sparse_imagination_ros.imagination.engines import (
+    AUTO,
+    chosen,
     ENGINES,
     ready_encoder,
     ready_engine,
     REFERENCE,
-    Variant,
 )
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.sparing import Sparing
@@ -92,7 +93,8 @@ class PlannerConfig:
     budget_ms: float = setting(
         150.0, 'time from the start of a cycle to its plan, milliseconds', 1.0, 60000.0, live=True)
     engine: str = setting(
-        REFERENCE, 'what imagines: docs/engines.md', choices=tuple(ENGINES))
+        REFERENCE, 'what imagines; `auto`: what `sparse-imagination compile` found best',
+        choices=(AUTO, *ENGINES))
     optimiser: str = setting(
         'mppi', 'how candidates are weighed: softly, or the few best ones alike',
         choices=tuple(OPTIMISERS), live=True)
@@ -169,7 +171,8 @@ class Planner:
     ) -> None:
         self._stopwatch = stopwatch
         config = suited(config, bundle)
-        self._bundle, self._config = ready_encoder(Variant(config.engine), bundle), config
+        self.engine = chosen(config.engine, bundle)
+        self._bundle, self._config = ready_encoder(self.engine.variant, bundle), config
         manifest = bundle.manifest
         if config.mode == POLICY and bundle.policy is None:
             raise ConfigError(
@@ -484,7 +487,7 @@ def engine_of(bundle: Bundle, config: PlannerConfig, hurried: bool) -> Imagine:
     if hurried:
         for tokens, candidates in _controller(bundle, config).sizes:
             sizes |= {(tokens, count) for count in (candidates, *grantable(candidates))}
-    return Sparing(ready_engine(Variant(config.engine), bundle, sizes))
+    return Sparing(ready_engine(chosen(config.engine, bundle).variant, bundle, sizes))
 
 
 def _controller(bundle: Bundle, config: PlannerConfig) -> Controller:
