@@ -4,8 +4,8 @@
 The predictors of the official DINO-WM and Sparse Imagination releases, and their checkpoints.
 
 They differ from ours where it matters for speed: a learned vector marks a frame's slot in the
-window, so that no keys and values survive when the window slides, and every prediction runs over
-the whole window again. What they compute is kept; how is not.
+window, so that no keys and values survive when the window slides, and each prediction from then on
+runs over the whole window again. What they compute is kept; how is not.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,11 @@ from sparse_imagination_ros.world_models.unpickling import (
     tensors_of,
 )
 
-# The past frames of a rollout, oldest first: each [B, K, D] with its action's channels.
-Frames = list[Tensor]
+# The keys and values of one frame in one block: each [B, heads, K, head width].
+KeysValues = tuple[Tensor, Tensor]
+# The past of a rollout. Frames, oldest first: each [B, K, D] with its action's channels. And per
+# block their keys and values, as long as the window grows; nothing once it slides.
+Past = tuple[list[Tensor], list[list[KeysValues]]]
 
 _PARTS = ('action_encoder', 'predictor', 'proprio_encoder')
 
@@ -74,10 +77,14 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(shape.width, 3 * inner, bias=False)
         self.out = nn.Linear(inner, shape.width)
 
-    def forward(self, x: Tensor, mask: Tensor | None, asking: int) -> Tensor:
-        """Attend from the last `asking` of the tokens x: [B, L, D] to all of them."""
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values of x: [B, L, D], each [B, heads, L, head width]."""
         q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        y = functional.scaled_dot_product_attention(q[:, :, -asking:], k, v, attn_mask=mask)
+        return q, k, v
+
+    def attend(self, parts: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """Let the queries of each part ask its keys; returns all of them in a row, [B, L, D]."""
+        y = torch.cat([functional.scaled_dot_product_attention(*part) for part in parts], 2)
         out: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return out
 
@@ -117,21 +124,28 @@ class OfficialPredictor(nn.Module):
         told = self.proprio_in((sensed - self.proprio_mean) / self.proprio_std)[..., None, :]
         return torch.cat([tokens, told.expand(*tokens.shape[:-1], -1)], -1)
 
-    def extend(self, tokens: Tensor, actions: Tensor, cache: Frames) -> tuple[Tensor, Frames]:
+    def extend(self, tokens: Tensor, actions: Tensor, cache: Past) -> tuple[Tensor, Past]:
         """
         Predict the successor of one frame, given those before it.
 
         tokens: [B, K, D], as observed or predicted, or one frame that all share; actions: [B, A],
         in units of the limits.
-        Returns the prediction [B, K, D], and the frames that the next one is given.
+        Returns the prediction [B, K, D], and the past that the next one is given; what is the same
+        for all of a batch may have a batch of one in it.
         """
         # Not len(): a trace would take it for a number that never changes.
         tokens = tokens.expand(actions.shape[0], -1, -1)
         told = self.action_in((actions - self.action_mean) / self.action_std)[:, None]
         newest = torch.cat([tokens, told.expand(-1, tokens.shape[1], -1)], -1)
-        window = [*(frame.expand_as(newest) for frame in cache), newest]
-        predicted = self._run(torch.stack(window, 1))[..., :tokens.shape[-1]]
-        return predicted, window[max(0, len(window) + 1 - self.shape.window):]
+        frames, kept = [*cache[0], newest], cache[1]
+        if kept:
+            predicted, kept = self._add(newest, len(frames) - 1, kept)
+        else:
+            predicted = self._run(torch.stack([one.expand_as(newest) for one in frames], 1))
+        if len(frames) == self.shape.window:
+            # The next one gets another slot, and so do these.
+            frames, kept = frames[1:], []
+        return predicted[..., :tokens.shape[-1]], (frames, kept)
 
     def start(self, tokens: Tensor, draws: int = 1) -> Tensor:
         """Return the tokens as they are: a rollout is told by its newest tokens."""
@@ -142,9 +156,9 @@ class OfficialPredictor(nn.Module):
         """Return the tokens of a frame, which is no more than they are."""
         return state
 
-    def empty_cache(self) -> Frames:
-        """Return the cache before the first frame."""
-        return []
+    def empty_cache(self) -> Past:
+        """Return the past before the first frame."""
+        return [], [[] for _ in self.attentions]
 
     def distance(self, state: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
         """
@@ -157,17 +171,38 @@ class OfficialPredictor(nn.Module):
         proprio = difference[:, 0, self.shape.token_width:].mean(-1)
         return visual + self.shape.proprio_weight * proprio
 
+    def _add(
+        self, newest: Tensor, slot: int, past: list[list[KeysValues]],
+    ) -> tuple[Tensor, list[list[KeysValues]]]:
+        """Return what follows a frame [B, K, D] after others in their slots, and all kept."""
+        x, grown = newest + self.position[slot], []
+        for attention, mlp, before in zip(self.attentions, self.mlps, past, strict=True):
+            assert isinstance(attention, Attention)
+            q, k, v = attention.project(x)
+            keys = torch.cat([*(one.expand_as(k) for one, _ in before), k], 2)
+            values = torch.cat([*(one.expand_as(v) for _, one in before), v], 2)
+            x = x + attention.attend([(q, keys, values)])
+            x = x + mlp(x)
+            grown.append([*before, (k, v)])
+        return self.norm(x), grown
+
     def _run(self, frames: Tensor) -> Tensor:
         """Return what follows the last of the frames [B, F, K, D]."""
         _, count, tokens, _ = frames.shape
         x = (frames + self.position[:count]).flatten(1, 2)
-        number = torch.arange(count, device=x.device).repeat_interleave(tokens)
-        causal = number[:, None] >= number[None]
+        # Each frame sees itself and those before it.
+        ends = [(number + 1) * tokens for number in range(count)]
         for attention, mlp in zip(self.attentions[:-1], self.mlps[:-1], strict=True):
-            x = x + attention(x, causal, x.shape[1])
+            assert isinstance(attention, Attention)
+            q, k, v = attention.project(x)
+            x = x + attention.attend([
+                (q[:, :, end - tokens:end], k[:, :, :end], v[:, :, :end]) for end in ends])
             x = x + mlp(x)
         # Only the last frame's prediction is wanted, and it sees all frames.
-        y = x[:, -tokens:] + self.attentions[-1](x, None, tokens)
+        last = self.attentions[-1]
+        assert isinstance(last, Attention)
+        q, k, v = last.project(x)
+        y = x[:, -tokens:] + last.attend([(q[:, :, -tokens:], k, v)])
         out: Tensor = self.norm(y + self.mlps[-1](y))
         return out
 
