@@ -71,6 +71,7 @@ RESPAWN = Argument(
     'use_respawn', 'false', 'whether the planner is started again if it ends', ('true', 'false'))
 BUDGET = Argument(
     'budget_ms', '', 'milliseconds that one cycle may take; empty: as in params_file')
+ENGINE = Argument('engine', '', 'what imagines (docs/engines.md); empty: as in params_file')
 TOPICS = ('image', 'goal_image', 'cmd_vel')
 # What Fast DDS reads its profile from, up to Jazzy and from Kilted on.
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
@@ -80,7 +81,7 @@ PLANNER_ARGUMENTS = (
                            'folder; empty: as in params_file'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
-    BUDGET,
+    ENGINE, BUDGET,
     *(Argument(topic, topic, f'name of the topic that serves as {topic}') for topic in TOPICS),
     NAMESPACE, AUTOSTART, SIM_TIME, RVIZ, RESPAWN, LOG_LEVEL)
 
@@ -96,7 +97,7 @@ DEMO_ARGUMENTS = (
                            'folder; empty: the one for this robot'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
-    BUDGET, NAMESPACE, AUTOSTART, RVIZ, LOG_LEVEL)
+    ENGINE, BUDGET, NAMESPACE, AUTOSTART, RVIZ, LOG_LEVEL)
 
 REPLAY_ARGUMENTS = (
     Argument('bag', '', 'the bag: a folder with metadata.yaml, or one file of it'),
@@ -118,8 +119,8 @@ def profile_environment() -> tuple[tuple[str, str], ...]:
 
 
 def planner_graph(
-    bundle: str = '', params_file: str = '', budget_ms: str = '', namespace: str = '',
-    autostart: str = 'true', use_sim_time: str = 'false', rviz: str = 'false',
+    bundle: str = '', params_file: str = '', engine: str = '', budget_ms: str = '',
+    namespace: str = '', autostart: str = 'true', use_sim_time: str = 'false', rviz: str = 'false',
     use_respawn: str = 'false', log_level: str = 'info', **topics: str,
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner for a robot that brings its own camera and base."""
@@ -128,6 +129,8 @@ def planner_graph(
         ('use_sim_time', _truth('use_sim_time', use_sim_time))]
     if bundle:
         parameters.append(('bundle', bundle))
+    if engine:
+        parameters.append(('engine', engine))
     if budget_ms:
         parameters.append(('budget_ms', _number('budget_ms', budget_ms)))
     planner = _ours(
@@ -151,8 +154,8 @@ def rviz_graph(
 
 def demo_graph(
     robot: str = 'omnidirectional', seed: str = '9000', bundle: str = '', params_file: str = '',
-    budget_ms: str = '', namespace: str = '', autostart: str = 'true', rviz: str = 'false',
-    log_level: str = 'info',
+    engine: str = '', budget_ms: str = '', namespace: str = '', autostart: str = 'true',
+    rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the simulated robot and its planner."""
     if robot not in BUNDLES:
@@ -163,7 +166,7 @@ def demo_graph(
         'sim_node', share_path('config', 'sim.yaml'), (('robot', robot), ('seed', int(seed))),
         namespace, log_level)
     planner = planner_graph(
-        bundle or BUNDLES[robot], params_file, budget_ms, namespace, autostart, rviz=rviz,
+        bundle or BUNDLES[robot], params_file, engine, budget_ms, namespace, autostart, rviz=rviz,
         log_level=log_level)
     return (sim, *planner)
 

@@ -205,9 +205,9 @@ def test_a_planner_with_a_deadline_has_a_graph_for_whatever_it_may_grant(
 
     monkeypatch.setattr(bundle.predictor, 'extend', extend)
     for tokens, candidates in product((8, 4, 2, 1), (18, 16, 8, 4, 2)):
-        some = Memory(memory.state[:tokens], [
+        some = Memory(memory.state[:, :tokens], [
             [(k[:, :, :tokens], v[:, :, :tokens]) for k, v in past] for past in memory.cache])
-        engine(bundle.predictor, some, memory.state[:tokens], torch.arange(tokens),
+        engine(bundle.predictor, some, memory.state[0, :tokens], torch.arange(tokens),
                torch.zeros(candidates, 3, 2), lambda moment: moment.tokens.mean((1, 2)))
 
 

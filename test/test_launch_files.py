@@ -86,9 +86,11 @@ def test_what_is_chosen_arrives() -> None:
     assert not planner.given['respawn']
 
 
-def test_budget_and_respawn_arrive() -> None:
-    planner, = launched('planner.launch.py', budget_ms='80', use_respawn='true')
-    assert planner.given['parameters'][1]['budget_ms'] == 80.0
+def test_engine_budget_and_respawn_arrive() -> None:
+    planner, = launched(
+        'planner.launch.py', engine='openvino', budget_ms='80', use_respawn='true')
+    given = planner.given['parameters'][1]
+    assert (given['engine'], given['budget_ms']) == ('openvino', 80.0)
     assert planner.given['respawn'] and planner.given['respawn_delay'] > 0
 
 
