@@ -11,10 +11,12 @@ import shutil
 import sys
 
 import pytest
+from rla_maker import rla_bundle
 import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.cli.main import main
+from sparse_imagination_ros.errors import EngineError
 from sparse_imagination_ros.evaluation import benchmark
 from sparse_imagination_ros.evaluation.samples import samples_for
 from sparse_imagination_ros.imagination import compiling, engines, verdict
@@ -220,3 +222,8 @@ def test_the_benchmark_measures_and_writes_what_it_found(
         (engine, 4, count) for engine in ('openvino', REFERENCE) for count in (4, 8)}
     assert all(row['gflops'] > 0 and row['ms_p50'] <= row['ms_p95'] for row in found['rows'])
     assert plot.read_text().startswith('<svg')
+
+
+def test_a_bundle_that_only_the_reference_imagines_is_refused(untrained: Path) -> None:
+    with pytest.raises(EngineError, match='is of the family rla, which only the reference'):
+        samples_for(rla_bundle(untrained))

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 
-from sparse_imagination_ros.errors import FrameError
+from sparse_imagination_ros.errors import EngineError, FrameError
 from sparse_imagination_ros.imagination.compiling import Sample
 from sparse_imagination_ros.sim.worlds import make_world, STATES
 from sparse_imagination_ros.tokens.frames import Picture
@@ -32,6 +32,10 @@ class Samples:
 def samples_for(bundle: Bundle, folder: Path | None = None) -> Samples:
     """Return samples from the pictures in a folder, or else from the simulator, or of noise."""
     manifest = bundle.manifest
+    if manifest.family == 'rla':
+        raise EngineError(
+            f'bundle `{manifest.name}` is of the family rla, which only the reference imagines so '
+            'far: there is nothing to choose from')
     if folder is not None:
         clips, source = _clips_in(folder, bundle), f'the pictures in {folder}'
     elif manifest.robot in STATES:
