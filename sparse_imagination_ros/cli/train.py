@@ -12,6 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sparse_imagination_ros.cli.bars import training_bars
+from sparse_imagination_ros.cli.training_options import (
+    add_training_options,
+    settings_of,
+    work_of,
+)
 from sparse_imagination_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,13 +41,10 @@ def add_parser(subparsers: Any) -> None:
     source.add_argument(
         '--official', type=Path, metavar='FOLDER',
         help='a dataset of DINO-WM: pusht_noise, point_maze or wall_single')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the bundle')
     parser.add_argument(
         '--family', choices=('sparse', 'rla'), default='sparse',
         help='sparse: a predictor that goes step by step; rla: residual latent actions, a whole '
              'chunk of steps at once (%(default)s)')
-    parser.add_argument(
-        '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
     parser.add_argument(
         '--encoder', default='small',
         help='small: train one as well; the folder of a bundle: take its encoder; or one of '
@@ -53,27 +55,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--weights', type=Path, help='file with the weights of a DINO encoder, where neither '
                                      "torch.hub's nor timm's cache has them")
-    parser.add_argument(
-        '--config', type=Path, help='settings, as in config/train.yaml (which explains them)')
-    parser.add_argument('--seed', type=int, help='the same as --set train.seed=SEED')
-    parser.add_argument(
-        '--set', action='append', default=[], metavar='PART.NAME=VALUE',
-        help='one setting, such as train.seed=1; it wins over the file')
+    add_training_options(parser, 'the bundle')
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Train, or go on with a training that was stopped."""
     from sparse_imagination_ros.training.loop import Team
-    from sparse_imagination_ros.training.settings import read_settings
     from sparse_imagination_ros.training.train import encoder_of, train
     from sparse_imagination_ros.training.train_rla import train_rla
     team = Team.joined()
-    words = args.set if args.seed is None else [*args.set, f'train.seed={args.seed}']
-    settings = read_settings(args.config, words)
+    settings = settings_of(args)
     # Of several processes only the first one talks.
     console = Console(quiet=team.rank > 0)
-    work = args.work or args.out.with_name(args.out.name + '.work')
+    work = work_of(args)
     with training_bars(console) as bars:
         start, show, report = _start(args), bars.show, bars.report
         if args.bags:

@@ -10,6 +10,11 @@ from typing import Any, TYPE_CHECKING
 from rich.console import Console
 
 from sparse_imagination_ros.cli.bars import Bars, training_bars
+from sparse_imagination_ros.cli.training_options import (
+    add_training_options,
+    settings_of,
+    work_of,
+)
 from sparse_imagination_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,31 +41,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--video-bags', type=Path, nargs='+', default=[],
         help='bags of which only the pictures are looked at; they need no commands')
-    parser.add_argument(
-        '--out', type=Path, required=True, help='folder of the bundle with the policy')
-    parser.add_argument(
-        '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
-    parser.add_argument(
-        '--config', type=Path, help='settings, as in config/train.yaml (which explains them)')
-    parser.add_argument('--seed', type=int, help='the same as --set train.seed=SEED')
-    parser.add_argument(
-        '--set', action='append', default=[], metavar='PART.NAME=VALUE',
-        help='one setting, such as policy.told=0; it wins over the file')
+    add_training_options(parser, 'the bundle with the policy')
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Train, or go on with a training that was stopped."""
     from sparse_imagination_ros.training.loop import Team
-    from sparse_imagination_ros.training.settings import read_settings
     from sparse_imagination_ros.training.train_policy import train_policy
     from sparse_imagination_ros.world_models.bundle import Bundle
     if not args.data and not args.bags:
         raise ConfigError('name drives to learn actions from, with --data or --bags')
     team = Team.joined()
-    words = args.set if args.seed is None else [*args.set, f'train.seed={args.seed}']
-    settings = read_settings(args.config, words)
-    work = args.work or args.out.with_name(args.out.name + '.work')
+    settings = settings_of(args)
+    work = work_of(args)
     bundle = Bundle.load(args.bundle)
     with training_bars(Console(quiet=team.rank > 0)) as bars:
         read = partial(_datasets, settings, bundle, work, bars)

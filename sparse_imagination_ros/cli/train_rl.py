@@ -9,6 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from sparse_imagination_ros.cli.bars import training_bars
+from sparse_imagination_ros.cli.training_options import (
+    add_training_options,
+    settings_of,
+    work_of,
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -21,27 +26,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--data', type=Path, nargs='+', required=True, metavar='FOLDER',
         help='recordings that show what is to be done; their actions are not looked at')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the corrected bundle')
-    parser.add_argument(
-        '--work', type=Path, help='folder of the checkpoints (default: OUT with .work behind)')
-    parser.add_argument(
-        '--config', type=Path, help='settings, as in config/train.yaml (which explains them)')
-    parser.add_argument('--seed', type=int, help='the same as --set train.seed=SEED')
-    parser.add_argument(
-        '--set', action='append', default=[], metavar='PART.NAME=VALUE',
-        help='one setting, such as rl.reward=goal; it wins over the file')
+    add_training_options(parser, 'the corrected bundle')
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Train, or go on with a training that was stopped."""
     from sparse_imagination_ros.training.episodes import dataset_from_recording
-    from sparse_imagination_ros.training.settings import read_settings
     from sparse_imagination_ros.training.train_rl import train_rl
     from sparse_imagination_ros.world_models.bundle import Bundle
-    words = args.set if args.seed is None else [*args.set, f'train.seed={args.seed}']
-    settings = read_settings(args.config, words)
-    work = args.work or args.out.with_name(args.out.name + '.work')
+    settings = settings_of(args)
+    work = work_of(args)
     with training_bars(Console()) as bars:
         made = train_rl(
             settings.rl, settings.train.seed, Bundle.load(args.bundle),
