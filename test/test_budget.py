@@ -163,7 +163,7 @@ def test_chunks_are_halved_down_to_the_smallest() -> None:
 def test_only_what_hardly_ever_takes_too_long_is_granted(
     left: int, room_ms: float, tail: float,
 ) -> None:
-    machine, latency = Machine(), LatencyModel(tails={IMAGINE: tail, FINISH: tail})
+    machine, latency = Machine(), LatencyModel(tails={IMAGINE: {0: tail}, FINISH: {0: tail}})
     machine.reading_ms = 0.0
     for count in (*chunks_of(left), *range(1, 4)):
         latency.observe(Cell(IMAGINE, 4, count), machine.cost_ms(4, count))
@@ -182,7 +182,7 @@ class Watched:
     """Chunks of ten steps, each of 1 ms as a rule, 5 ms at the worst, before a deadline."""
 
     def __init__(self, room_ms: float) -> None:
-        self.machine, self.latency = Machine(), LatencyModel(tails={STEP: 5.0})
+        self.machine, self.latency = Machine(), LatencyModel(tails={STEP: {0: 5.0}})
         self.machine.reading_ms = 0.0
         for _ in range(9):
             self.latency.observe(Cell(STEP, 4, 8), 1.0)

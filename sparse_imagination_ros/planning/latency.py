@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import hashlib
 import json
-from math import exp, inf, log
+from math import exp, inf, log, log2
 import os
 from pathlib import Path
 import platform
@@ -30,7 +30,6 @@ CELL_RATE, CELL_REACH = 0.02, 1.5
 # Before that, it is the median of so many: the first time is often slow.
 FIRST = 3
 # One cycle in two hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
-# It counts at the pace of rest: load makes all stages slower, but interruptions hardly longer.
 TAIL_QUANTILE, TAIL_STEP = 0.995, 0.25
 # Rather careful at first: what was not needed is given up within minutes.
 FIRST_TAIL = 8.0
@@ -51,17 +50,30 @@ class Cell:
 
 @dataclass
 class _Stage:
-    """How a stage does at the moment: its pace, its tail, and the worst of this cycle."""
+    """
+    How a stage does at the moment: its pace, the worst of this cycle, and its tails.
 
-    tail: float = FIRST_TAIL
+    Each octave of the pace has a tail of its own, since a machine in load interrupts for longer.
+    """
+
+    tails: defaultdict[int, float] = field(default_factory=lambda: defaultdict(lambda: FIRST_TAIL))
     pace: float = 1.0
     worst: float = 0.0
     ratios: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_WINDOW))
 
     @property
+    def octave(self) -> int:
+        """How many times twice as slow as at rest it is."""
+        return max(0, round(log2(self.pace)))
+
+    @property
     def limit(self) -> float:
         """How many times its cost a cell hardly ever exceeds."""
-        return self.pace + self.tail - 1
+        return self.pace + self.tails[self.octave] - 1
+
+    def stretch(self, times: float) -> None:
+        """Expect so many times as long a tail, at the pace of the moment."""
+        self.tails[self.octave] = max(1.0, times * self.tails[self.octave])
 
 
 class LatencyModel:
@@ -74,13 +86,13 @@ class LatencyModel:
 
     def __init__(
         self, costs_ms: Mapping[Cell, float] | None = None,
-        tails: Mapping[str, float] | None = None,
+        tails: Mapping[str, Mapping[int, float]] | None = None,
     ) -> None:
         self._costs_ms = dict(costs_ms or {})
         self._first_ms: defaultdict[Cell, list[float]] = defaultdict(list)
         self._stages: defaultdict[str, _Stage] = defaultdict(_Stage)
-        for stage, tail in (tails or {}).items():
-            self._stages[stage].tail = tail
+        for stage, of_octaves in (tails or {}).items():
+            self._stages[stage].tails.update(of_octaves)
 
     @property
     def costs_ms(self) -> Mapping[Cell, float]:
@@ -88,9 +100,13 @@ class LatencyModel:
         return {cell: self.typical_ms(cell) for cell in self._costs_ms}
 
     @property
-    def tails(self) -> Mapping[str, float]:
-        """How many times as long as is typical a stage may take at rest: hardly ever more."""
-        return {name: stage.tail for name, stage in self._stages.items()}
+    def tails(self) -> Mapping[str, Mapping[int, float]]:
+        """
+        How much longer than is typical a stage may take, in costs at rest: hardly ever more.
+
+        1 is no longer; by stage, and by the octave of its pace.
+        """
+        return {name: dict(stage.tails) for name, stage in self._stages.items()}
 
     def knows(self, cell: Cell) -> bool:
         """Tell whether a cell was measured."""
@@ -122,13 +138,13 @@ class LatencyModel:
             if stage.worst:
                 # Held against the pace of now: a step of the load is no reason to expect spikes.
                 up = stage.worst > stage.limit
-                stage.tail *= exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1))
-                stage.tail, stage.worst = max(1.0, stage.tail), 0.0
+                stage.stretch(exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1)))
+                stage.worst = 0.0
 
     def grow_bolder(self, stage_name: str) -> None:
         """Expect less of a stage: who finds that nothing fits would learn nothing more."""
         stage = self._stages[stage_name]
-        stage.tail = max(1.0, BOLDER * stage.tail)
+        stage.stretch(BOLDER)
         stage.ratios = deque((BOLDER * ratio for ratio in stage.ratios), PACE_WINDOW)
         stage.pace *= BOLDER
 
@@ -171,8 +187,9 @@ def read_latency(path: Path) -> LatencyModel:
                  for stage, tokens, candidates, ms in values['costs_ms']}
         if not all(0 < ms < inf for ms in costs.values()):
             return LatencyModel()
-        tails = {str(stage): min(LONGEST_TAIL, max(1.0, float(tail)))
-                 for stage, tail in values['tails'].items()}
+        tails = {str(stage): {int(octave): min(LONGEST_TAIL, max(1.0, float(tail)))
+                              for octave, tail in of_octaves.items()}
+                 for stage, of_octaves in values['tails'].items()}
         return LatencyModel(costs, tails)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # It is only a first guess: what is measured from now on counts.
@@ -181,7 +198,7 @@ def read_latency(path: Path) -> LatencyModel:
 
 def write_latency(path: Path, model: LatencyModel) -> bool:
     """Keep what was learned for the next start; tell whether the folder could be written."""
-    values = {'processor': processor(), 'tails': dict(model.tails), 'costs_ms': [
+    values = {'processor': processor(), 'tails': model.tails, 'costs_ms': [
         [cell.stage, cell.tokens, cell.candidates, round(ms, 4)]
         for cell, ms in model.costs_ms.items()]}
     unfinished = path.with_suffix('.unfinished')
