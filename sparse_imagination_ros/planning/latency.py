@@ -24,13 +24,14 @@ from sparse_imagination_ros.machine import processor
 # The pace is the median of so many stages: a step in load is followed within half of them, and
 # fewer spikes than that do not move it.
 PACE_WINDOW = 9
-# How fast what is known of a cell moves toward what is measured, at the pace of the moment; what
-# is farther from it than so many times is a spike or a step of the load, and no news of the cell.
-CELL_RATE, CELL_REACH = 0.02, 1.5
-# Before that, it is the median of so many: the first time is often slow.
+# How far what is known of a cell moves toward what is measured, at the pace of the moment. It is
+# the same for all that is measured, since spikes and load shall not count for more, and what the
+# cell was at first pulls it back: or costs would rise and the pace fall, for ever.
+CELL_STEP, CELL_PULL = 0.004, 0.01
+# Before that, it is the least of so many: the first time is often slow.
 FIRST = 3
-# One cycle in two hundred has a stage beyond the tail. It grows by a quarter in such a cycle.
-TAIL_QUANTILE, TAIL_STEP = 0.995, 0.25
+# One cycle in five hundred has a stage beyond the tail. It grows by two thirds in such a cycle.
+TAIL_QUANTILE, TAIL_STEP = 0.998, 0.5
 # Rather careful at first: what was not needed is given up within minutes.
 FIRST_TAIL = 8.0
 # What is expected after a cycle in which nothing fitted.
@@ -89,6 +90,7 @@ class LatencyModel:
         tails: Mapping[str, Mapping[int, float]] | None = None,
     ) -> None:
         self._costs_ms = dict(costs_ms or {})
+        self._costs_at_first_ms = dict(self._costs_ms)
         self._first_ms: defaultdict[Cell, list[float]] = defaultdict(list)
         self._stages: defaultdict[str, _Stage] = defaultdict(_Stage)
         for stage, of_octaves in (tails or {}).items():
@@ -121,7 +123,7 @@ class LatencyModel:
         if is_new:
             first = self._first_ms[cell]
             first.append(ms / stage.pace)
-            self._costs_ms[cell] = median(first)
+            self._costs_ms[cell] = self._costs_at_first_ms[cell] = min(first)
             if len(first) == FIRST:
                 del self._first_ms[cell]
         ratio = ms / self._costs_ms[cell]
@@ -129,8 +131,9 @@ class LatencyModel:
         stage.ratios.append(ratio)
         stage.pace = median(stage.ratios)
         if not is_new:
-            news = min(CELL_REACH, max(1 / CELL_REACH, ratio / stage.pace))
-            self._costs_ms[cell] *= news ** CELL_RATE
+            toward = CELL_STEP * ((ratio > stage.pace) - (ratio < stage.pace))
+            back = CELL_PULL * log(self._costs_at_first_ms[cell] / self._costs_ms[cell])
+            self._costs_ms[cell] *= exp(toward + back)
 
     def end_cycle(self) -> None:
         """Learn the tails from the worst of the cycle, which by itself moves them a little."""

@@ -104,7 +104,7 @@ class PlannerConfig:
         0.1, 'noise that is left when the best candidates agree', 0.0, 2.0, live=True)
     knots: int = setting(4, 'points between which candidates are interpolated', 2, 100, live=True)
     bold_share: float = setting(
-        0.4, 'share of candidates drawn from the whole range', 0.0, 0.9, live=True)
+        0.2, 'share of candidates drawn from the whole range', 0.0, 0.9, live=True)
     elites: int = setting(4, 'best candidates that are imagined again', 0, 1000, live=True)
     effective_samples: float = setting(
         0.0, 'how many candidates shall count in the mean, 1 or more; 0: as the bundle says',
@@ -429,8 +429,12 @@ class Planner:
         sensed = np.zeros(len(self._bundle.manifest.senses), np.float32)
         sent = CommandHistory(len(self._scale), 1.0)
         self.set_goal(blank, sensed)
+        # The first cycles are slow, and that is nothing to learn from.
+        latency, self.latency = self.latency, LatencyModel()
         for cycle in range(TRIALS):
             self.plan(Frame(cycle * self._step_s, blank, sensed), sent)
+        self.latency = latency
+        self.plan(Frame(TRIALS * self._step_s, blank, sensed), sent)
         if hurried:
             self._try_sizes(sent)
         self._goal = None

@@ -46,7 +46,7 @@ class Lookahead:
         3.0, 'how much more each later step counts than the one before; .inf: only the last does',
         1.0, inf)
     effective_samples: float = setting(
-        6.0, 'how many candidates shall count in the mean; few where the ways to a goal differ, '
+        2.0, 'how many candidates shall count in the mean; few where the ways to a goal differ, '
              'so that what lies between them leads nowhere', 1.0, 10000.0)
 
 
