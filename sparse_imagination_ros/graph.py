@@ -38,7 +38,7 @@ class NodeSpec:
 
     parameters stand above those of the file; arguments are for programs of others, which have no
     such file. environment: added to that of the process. respawn: whether it is started again if
-    it ends.
+    it ends. prefix: a command under which `ros2 launch` starts it.
     """
 
     executable: str
@@ -52,6 +52,7 @@ class NodeSpec:
     package: str = PACKAGE
     arguments: tuple[str, ...] = ()
     respawn: bool = False
+    prefix: str = ''
 
     @property
     def name(self) -> str:
@@ -69,6 +70,8 @@ AUTOSTART = Argument(
 RVIZ = Argument('rviz', 'false', 'whether RViz shows what is planned', ('true', 'false'))
 RESPAWN = Argument(
     'use_respawn', 'false', 'whether the planner is started again if it ends', ('true', 'false'))
+PREFIX = Argument(
+    'prefix', '', 'command under which the planner is started, such as `chrt --rr 10`')
 BUDGET = Argument(
     'budget_ms', '', 'milliseconds that one cycle may take; empty: as in params_file')
 ENGINE = Argument('engine', '', 'what imagines (docs/engines.md); empty: as in params_file')
@@ -83,7 +86,7 @@ PLANNER_ARGUMENTS = (
                                 'ships with the package'),
     ENGINE, BUDGET,
     *(Argument(topic, topic, f'name of the topic that serves as {topic}') for topic in TOPICS),
-    NAMESPACE, AUTOSTART, SIM_TIME, RVIZ, RESPAWN, LOG_LEVEL)
+    NAMESPACE, AUTOSTART, SIM_TIME, RVIZ, RESPAWN, PREFIX, LOG_LEVEL)
 
 RVIZ_ARGUMENTS = (
     Argument('rviz_file', '', 'what RViz shows; empty: the config/planner.rviz that ships with '
@@ -121,7 +124,7 @@ def profile_environment() -> tuple[tuple[str, str], ...]:
 def planner_graph(
     bundle: str = '', params_file: str = '', engine: str = '', budget_ms: str = '',
     namespace: str = '', autostart: str = 'true', use_sim_time: str = 'false', rviz: str = 'false',
-    use_respawn: str = 'false', log_level: str = 'info', **topics: str,
+    use_respawn: str = 'false', prefix: str = '', log_level: str = 'info', **topics: str,
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner for a robot that brings its own camera and base."""
     parameters: list[tuple[str, Value]] = [
@@ -137,7 +140,7 @@ def planner_graph(
         'planner_node', Path(params_file) if params_file else share_path('config', 'planner.yaml'),
         tuple(parameters), namespace, log_level, lifecycle=True,
         remaps=tuple((old, new) for old, new in topics.items() if old != new),
-        respawn=_truth('use_respawn', use_respawn))
+        respawn=_truth('use_respawn', use_respawn), prefix=prefix)
     return planner, *_rviz(rviz, namespace, use_sim_time, log_level)
 
 
@@ -189,12 +192,12 @@ def replay_graph(
 def _ours(
     executable: str, parameter_file: Path, parameters: tuple[tuple[str, Value], ...],
     namespace: str, log_level: str, lifecycle: bool = False,
-    remaps: tuple[tuple[str, str], ...] = (), respawn: bool = False,
+    remaps: tuple[tuple[str, str], ...] = (), respawn: bool = False, prefix: str = '',
 ) -> NodeSpec:
     """Describe a node of this package."""
     return NodeSpec(
         executable, parameter_file, parameters, remaps, namespace, log_level, lifecycle,
-        (('PYTHONUNBUFFERED', '1'), *profile_environment()), respawn=respawn)
+        (('PYTHONUNBUFFERED', '1'), *profile_environment()), respawn=respawn, prefix=prefix)
 
 
 def _rviz(wanted: str, namespace: str, use_sim_time: str, log_level: str) -> tuple[NodeSpec, ...]:

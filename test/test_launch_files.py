@@ -86,12 +86,14 @@ def test_what_is_chosen_arrives() -> None:
     assert not planner.given['respawn']
 
 
-def test_engine_budget_and_respawn_arrive() -> None:
+def test_engine_budget_respawn_and_prefix_arrive() -> None:
     planner, = launched(
-        'planner.launch.py', engine='openvino', budget_ms='80', use_respawn='true')
+        'planner.launch.py', engine='openvino', budget_ms='80', use_respawn='true',
+        prefix='chrt --rr 10')
     given = planner.given['parameters'][1]
     assert (given['engine'], given['budget_ms']) == ('openvino', 80.0)
     assert planner.given['respawn'] and planner.given['respawn_delay'] > 0
+    assert planner.given['prefix'] == 'chrt --rr 10'
 
 
 @pytest.mark.parametrize('file', ['planner.launch.py', 'demo.launch.py', 'replay.launch.py'])

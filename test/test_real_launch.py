@@ -63,7 +63,7 @@ def test_the_planner_waits_for_its_camera_and_ends_cleanly(
     graph: Graph, untrained: Path, tmp_path: Path,
 ) -> None:
     with launched(tmp_path, 'planner.launch.py', f'bundle:={untrained}', 'image:=/camera/image',
-                  'use_respawn:=true') as process:
+                  'use_respawn:=true', 'prefix:=nice -n 1') as process:
         graph.wait_for_status('planner_node', 'stale camera: no image on /camera/image')
         ends(graph, tmp_path, process)
 

@@ -42,4 +42,4 @@ def node_action(spec: NodeSpec) -> Node:
         remappings=list(spec.remaps),
         arguments=[*spec.arguments, '--ros-args', '--log-level', spec.log_level],
         additional_env=dict(spec.environment), respawn=spec.respawn,
-        respawn_delay=RESPAWN_DELAY_S, output='both')
+        respawn_delay=RESPAWN_DELAY_S, prefix=spec.prefix or None, output='both')
