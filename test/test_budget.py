@@ -226,6 +226,20 @@ def test_a_slow_step_is_taken_for_the_first_of_many() -> None:
     assert (watched.imagine(20.0, 20.0), unhurried.imagine(20.0, 20.0)) == (2, 10)
 
 
+@pytest.mark.parametrize(('room_ms', 'near_end'), [(29.0, True), (60.0, False)])
+def test_how_slow_steps_may_be_is_learned_near_the_end_of_what_nobody_foretold(
+    room_ms: float, near_end: bool,
+) -> None:
+    slow, interrupted = Watched(room_ms), Watched(room_ms)
+    for watched, steps_ms in ((slow, [9.0, 10.0]), (interrupted, [1.0, 1.0, 9.0])):
+        assert watched.grants(8) == 8
+        watched.imagine(*steps_ms)
+        watched.grants.settle()
+        watched.latency.end_cycle()
+    assert (interrupted.latency.tails[STEP][0] > 5.0) == near_end
+    assert slow.latency.tails[STEP][0] <= 5.0, 'the first of them foretold the others'
+
+
 def test_what_was_broken_off_is_learned_as_if_it_had_gone_on() -> None:
     watched = Watched(65.0)
     assert watched.grants(8) == 8 and watched.imagine(20.0, 20.0) == 2

@@ -8,7 +8,7 @@ it `Grants` decides before each chunk whether it still fits. How long things tak
 `latency.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import inf, log2, sqrt
@@ -20,7 +20,9 @@ from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import OutOfTimeError
 from sparse_imagination_ros.world_models.manifest import Quality
 
-ENCODE, REMEMBER, IMAGINE, STEP, FINISH = 'encode', 'remember', 'imagine', 'step', 'finish'
+ENCODE, REMEMBER, IMAGINE, FINISH = 'encode', 'remember', 'imagine', 'finish'
+# Of what is imagined: the first step, and the longest of them.
+FIRST, STEP = 'first step', 'step'
 
 # Candidates of the smallest chunk; larger ones have twice as many, and so on.
 SMALLEST_CHUNK = 4
@@ -35,6 +37,9 @@ MARGIN = 1.1
 RESERVE_MS = 2.0
 # After a slow step the next one is expected to take so many times as long.
 SLOWER = 1.5
+# How slow steps may be is learned where it matters: where there is no more time than so many times
+# what a chunk needs.
+NEAR = 2.0
 # A choice is replaced by one that is so much better in so many cycles on end.
 GAIN, CALM_CYCLES = 1.01, 3
 
@@ -180,8 +185,10 @@ class Grants:
 
     A chunk is granted if it fits as a rule, even if one of its steps is as slow as hardly ever
     any is; and it is broken off before a step that might end too late. So large ones come while
-    there is much time, and small ones near the end. Where steps cannot be watched, since the
-    engine runs all of them as one, the whole chunk must hardly ever be too slow.
+    there is much time, and small ones near the end. A first step may be slow since all of them
+    are, and has the time of the whole chunk; a later one is a surprise only if it is slower than
+    the one before it foretold. Where steps cannot be watched, since the engine runs all of them as
+    one, the whole chunk must hardly ever be too slow.
     """
 
     def __init__(
@@ -190,7 +197,7 @@ class Grants:
         self._clock, self._latency, self._tokens = clock, latency, tokens
         self._deadline_s = deadline_s
         self._granted, self._since_s = 0, clock()
-        self._stepped_s, self._longest_ms = self._since_s, 0.0
+        self._stepped_s, self._near_end, self._steps_ms = self._since_s, False, list[float]()
         self.granted_any = False
 
     @property
@@ -201,21 +208,23 @@ class Grants:
     def __call__(self, left: int) -> int:
         """Return how many of so many candidates may be imagined next."""
         self.settle()
-        self._granted = left if self._deadline_s == inf else self._most(left)
-        self._stepped_s, self._longest_ms = self._since_s, 0.0
+        room_ms = self._room_ms(self._since_s)
+        self._granted = left if self._deadline_s == inf else self._most(left, room_ms)
+        self._near_end = room_ms < NEAR * self._needed_ms(self._granted)
+        self._stepped_s, self._steps_ms = self._since_s, []
         self.granted_any = self.granted_any or self._granted > 0
         return self._granted
 
     def watched(self, objective: Objective) -> Objective:
         """Return an objective that breaks off what is imagined when it takes too long."""
         def watched(moment: Moment) -> Tensor:
-            now_s, step = self._clock(), Cell(STEP, self._tokens, self._granted)
+            now_s = self._clock()
             took_ms, self._stepped_s = 1000 * (now_s - self._stepped_s), now_s
-            self._longest_ms = max(self._longest_ms, took_ms)
+            self._steps_ms.append(took_ms)
             done, steps = moment.step + 1, moment.candidates.shape[1]
             # A slow step is likely followed by another, which may be slower still.
-            needed_ms = max(SLOWER * took_ms, self._latency.worst_ms(step))
-            if done < steps and needed_ms > self._room_ms(now_s):
+            worst_ms = self._latency.worst_ms(Cell(STEP, self._tokens, self._granted))
+            if done < steps and max(SLOWER * took_ms, worst_ms) > self._room_ms(now_s):
                 # As long as all of it would have taken: who broke off everything would learn
                 # nothing more.
                 self._settle(now_s, steps / done)
@@ -229,26 +238,34 @@ class Grants:
 
     def _settle(self, now_s: float, times: float = 1.0) -> None:
         if self._granted:
-            size = (self._tokens, self._granted)
-            self._latency.observe(Cell(IMAGINE, *size), times * 1000 * (now_s - self._since_s))
-            # Of nothing, if no step was seen, it learns nothing.
-            self._latency.observe(Cell(STEP, *size), self._longest_ms)
+            observe, size = self._latency.observe, (self._tokens, self._granted)
+            observe(Cell(IMAGINE, *size), times * 1000 * (now_s - self._since_s))
+            if self._steps_ms:
+                observe(Cell(FIRST, *size), self._steps_ms[0], inf if self._near_end else None)
+                observe(Cell(STEP, *size), max(self._steps_ms),
+                        surprise(self._steps_ms) if self._near_end else None)
         self._granted, self._since_s = 0, now_s
 
-    def _most(self, left: int) -> int:
-        room_ms = self._room_ms(self._since_s)
+    def _most(self, left: int, room_ms: float) -> int:
         return next((count for count in chunks_of(left) if self._needed_ms(count) <= room_ms), 0)
 
     def _needed_ms(self, count: int) -> float:
-        chunk, step = Cell(IMAGINE, self._tokens, count), Cell(STEP, self._tokens, count)
+        size = (self._tokens, count)
+        step = Cell(STEP, *size)
         if not self._latency.knows(step):
-            return self._latency.worst_ms(chunk)
+            return self._latency.worst_ms(Cell(IMAGINE, *size))
         beyond_ms = self._latency.worst_ms(step) - self._latency.typical_ms(step)
-        return MARGIN * self._latency.typical_ms(chunk) + beyond_ms
+        return max(MARGIN * self._latency.typical_ms(Cell(IMAGINE, *size)) + beyond_ms,
+                   self._latency.worst_ms(Cell(FIRST, *size)))
 
     def _room_ms(self, now_s: float) -> float:
         kept_ms = RESERVE_MS + self._latency.worst_ms(Cell(FINISH))
         return 1000 * (self._deadline_s - now_s) - kept_ms
+
+
+def surprise(steps_ms: Sequence[float]) -> float:
+    """Return the longest of the steps that the one before did not foretell; 0 if there is none."""
+    return max((later for one, later in pairwise(steps_ms) if later > SLOWER * one), default=0.0)
 
 
 def chunks_of(left: int) -> list[int]:

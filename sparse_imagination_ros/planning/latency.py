@@ -30,8 +30,8 @@ PACE_WINDOW = 9
 CELL_STEP, CELL_PULL = 0.004, 0.01
 # Before that, it is the least of so many: the first time is often slow.
 FIRST = 3
-# One cycle in five hundred has a stage beyond the tail. It grows by two thirds in such a cycle.
-TAIL_QUANTILE, TAIL_STEP = 0.998, 0.5
+# One cycle in five hundred has a stage beyond the tail. It grows by two fifths in such a cycle.
+TAIL_QUANTILE, TAIL_STEP = 0.998, 0.35
 # Rather careful at first: what was not needed is given up within minutes.
 FIRST_TAIL = 8.0
 # What is expected after a cycle in which nothing fitted.
@@ -59,7 +59,7 @@ class _Stage:
 
     tails: defaultdict[int, float] = field(default_factory=lambda: defaultdict(lambda: FIRST_TAIL))
     pace: float = 1.0
-    worst: float = 0.0
+    worst: float | None = None
     ratios: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_WINDOW))
 
     @property
@@ -114,8 +114,12 @@ class LatencyModel:
         """Tell whether a cell was measured."""
         return cell in self._costs_ms
 
-    def observe(self, cell: Cell, ms: float) -> None:
-        """Learn from a stage that was measured."""
+    def observe(self, cell: Cell, ms: float, surprise_ms: float | None = inf) -> None:
+        """
+        Learn from a stage that was measured.
+
+        surprise_ms: so much of it counts for the tail; none: it tells nothing of the tail.
+        """
         if not 0 < ms < inf:
             return
         stage = self._stages[cell.stage]
@@ -127,7 +131,8 @@ class LatencyModel:
             if len(first) == FIRST:
                 del self._first_ms[cell]
         ratio = ms / self._costs_ms[cell]
-        stage.worst = max(stage.worst, ratio)
+        if surprise_ms is not None:
+            stage.worst = max(stage.worst or 0.0, min(ms, surprise_ms) / self._costs_ms[cell])
         stage.ratios.append(ratio)
         stage.pace = median(stage.ratios)
         if not is_new:
@@ -138,11 +143,11 @@ class LatencyModel:
     def end_cycle(self) -> None:
         """Learn the tails from the worst of the cycle, which by itself moves them a little."""
         for stage in self._stages.values():
-            if stage.worst:
+            if stage.worst is not None:
                 # Held against the pace of now: a step of the load is no reason to expect spikes.
                 up = stage.worst > stage.limit
                 stage.stretch(exp(TAIL_STEP * (TAIL_QUANTILE if up else TAIL_QUANTILE - 1)))
-                stage.worst = 0.0
+                stage.worst = None
 
     def grow_bolder(self, stage_name: str) -> None:
         """Expect less of a stage: who finds that nothing fits would learn nothing more."""

@@ -33,6 +33,7 @@ from sparse_imagination_ros.planning.budget import (
     Effort,
     ENCODE,
     FINISH,
+    FIRST,
     grantable,
     Grants,
     IMAGINE,
@@ -274,8 +275,8 @@ class Planner:
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
         if optimum is not None and not grants.granted_any and room_ms > 0:
-            self.latency.grow_bolder(IMAGINE)
-            self.latency.grow_bolder(STEP)
+            for stage in (IMAGINE, FIRST, STEP):
+                self.latency.grow_bolder(stage)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
