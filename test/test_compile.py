@@ -172,7 +172,6 @@ def test_an_engine_that_orders_candidates_otherwise_is_refused(
     bundle: Bundle, share: float, says: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(engines.ENGINES, 'noisy', ('int8',))
-    monkeypatch.setitem(engines.TOLERANCES, 'int8', 0.3)
     module = type(sys)('noisy')
     module.builder = lambda threads, precision, folder: Wrong(share)
     monkeypatch.setitem(sys.modules, 'sparse_imagination_ros.imagination.noisy', module)

@@ -19,15 +19,16 @@ from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 
 REFERENCE, AUTO = 'reference', 'auto'
-# In which precisions there is each.
+# In which precisions there is each; in this order one stands in for another.
 ENGINES = {
     'tensorrt': ('float32', 'bfloat16', 'float16'),
     'openvino': ('float32',),
+    'onnx': ('float32', 'int8'),
     REFERENCE: ('float32',),
 }
 # By such a share of its largest number a step may differ from the reference. What fewer bits do to
 # the order of candidates is judged when a bundle is compiled; this only finds what is broken.
-TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1}
+TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1, 'int8': 0.3}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def chosen(name: str, bundle: Bundle) -> Chosen:
 
 def possible() -> tuple[str, ...]:
     """Return the names of the engines that are worth a try on this machine."""
-    needs = {'openvino': 'openvino'}
+    needs = {'openvino': 'openvino', 'onnx': 'onnxruntime'}
     if torch.cuda.is_available():
         needs = {'tensorrt': 'torch_tensorrt', **needs}
     return tuple(name for name, module in needs.items() if find_spec(module))

@@ -60,6 +60,13 @@ class Maker:
         return graph
 
 
+def far(outputs: Sequence[Tensor], right: Tensor | Sequence[Tensor], share: float) -> bool:
+    """Tell whether outputs differ by more than a share of the largest number, or are none."""
+    expected = [right] if isinstance(right, Tensor) else right
+    return any(not (one - other).abs().max() <= share * other.abs().max()
+               for one, other in zip(outputs, expected, strict=True))
+
+
 class GraphedEncoder(Encoder):
     """An encoder with a graph for one picture; more of them at a time are encoded by PyTorch."""
 
