@@ -47,6 +47,7 @@ from sparse_imagination_ros.world_models.official import OfficialPredictor
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 HERE = possible()
+FEWER_BITS = [v for name in HERE for v in variants_of(name) if v.precision != 'float32']
 BLANK = np.zeros((224, 224, 3), np.uint8)
 STEPS, TOTAL, WIDTH, ACTIONS = 5, 64, 36, 4
 TOKENS, CANDIDATES = (16, 8, 4, 2, 1), 7
@@ -130,8 +131,7 @@ def test_costs_are_those_of_the_reference_whatever_the_size_and_order(
             rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    'variant', [v for name in HERE for v in variants_of(name) if v.precision != 'float32'], ids=str)
+@pytest.mark.parametrize('variant', FEWER_BITS, ids=str)
 def test_fewer_bits_keep_the_order_of_candidates(variant: Variant, predictor: Model) -> None:
     engine = Stepwise(maker_of(variant, 1), predictor)
     prepare(engine, 8, 16)
@@ -178,6 +178,13 @@ def test_an_engine_that_computes_something_else_is_refused(wrong_by: float) -> N
     engine = Stepwise(Maker('broken', Builder(wrong_by), 1e-3), made('sparse'))
     with pytest.raises(EngineError, match=r'`broken` is wrong.*of 8 tokens x 4 candidates'):
         prepare(engine, 8, 4)
+
+
+def test_an_engine_whose_outputs_have_another_shape_is_refused() -> None:
+    network, x = nn.Linear(3, 2).requires_grad_(False), torch.randn(1, 3)
+    maker = Maker('broken', lambda network, example: lambda inputs: [network(*inputs)[0]], 1e-3)
+    with pytest.raises(EngineError, match=r'has the shape \[2\], the reference \[1, 2\]'):
+        maker(network, [x], [network(x)], 'a product')
 
 
 @pytest.mark.parametrize('name', HERE)

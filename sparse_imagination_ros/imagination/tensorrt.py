@@ -17,7 +17,7 @@ import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.errors import EngineError
-from sparse_imagination_ros.imagination.graphs import Build, Graph
+from sparse_imagination_ros.imagination.graphs import Build, Graph, listed
 from sparse_imagination_ros.imagination.lowered import lowered
 
 # Built engines are kept up to so many bytes.
@@ -56,7 +56,7 @@ def _build(
         require_full_compilation=True, **keep)
 
     def graph(given: Sequence[Tensor]) -> list[Tensor]:
-        first, *others = compiled(*(x.cuda() for x in given))
+        first, *others = listed(compiled(*(x.cuda() for x in given)))
         # Objectives live on the processor.
         return [first.cpu(), *others]
 
