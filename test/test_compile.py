@@ -190,7 +190,7 @@ def test_ranks_are_compared_and_not_costs() -> None:
 
 def test_an_unknown_engine_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['compile', str(folder), '--engine', 'warp']) == 2
-    assert 'no engine `warp`; allowed: tensorrt, openvino' in capsys.readouterr().err
+    assert 'no engine `warp`; allowed: tensorrt, compiled, openvino' in capsys.readouterr().err
 
 
 def test_pictures_of_the_robot_are_what_it_is_judged_on(bundle: Bundle, tmp_path: Path) -> None:

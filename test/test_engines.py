@@ -50,6 +50,7 @@ HERE = possible()
 FEWER_BITS = [v for name in HERE for v in variants_of(name) if v.precision != 'float32']
 BLANK = np.zeros((224, 224, 3), np.uint8)
 STEPS, TOTAL, WIDTH, ACTIONS = 5, 64, 36, 4
+SHAPE = PredictorShape(WIDTH, ACTIONS, width=32, depth=2, heads=4)
 TOKENS, CANDIDATES = (16, 8, 4, 2, 1), 7
 
 Model = SparsePredictor | OfficialPredictor
@@ -70,12 +71,12 @@ def engine(request: pytest.FixtureRequest, predictor: Model) -> Stepwise:
     return Stepwise(maker_of(Variant(request.param), 1), predictor)
 
 
-def made(family: str) -> Model:
+def made(family: str, shape: PredictorShape = SHAPE) -> Model:
     """Return a predictor to which all of its window matters."""
     torch.manual_seed(0)
     model: Model = OfficialPredictor(SMALL)
     if family == 'sparse':
-        model = SparsePredictor(PredictorShape(WIDTH, ACTIONS, width=32, depth=2, heads=4))
+        model = SparsePredictor(shape)
     for parameter in model.parameters():
         if parameter.dim() > 1:
             nn.init.normal_(parameter, 0, parameter.shape[-1] ** -0.5)

@@ -22,6 +22,7 @@ REFERENCE, AUTO = 'reference', 'auto'
 # In which precisions there is each; in this order one stands in for another.
 ENGINES = {
     'tensorrt': ('float32', 'bfloat16', 'float16'),
+    'compiled': ('float32', 'bfloat16'),
     'openvino': ('float32',),
     'onnx': ('float32', 'int8'),
     REFERENCE: ('float32',),
@@ -57,7 +58,7 @@ def possible() -> tuple[str, ...]:
     """Return the names of the engines that are worth a try on this machine."""
     needs = {'openvino': 'openvino', 'onnx': 'onnxruntime'}
     if torch.cuda.is_available():
-        needs = {'tensorrt': 'torch_tensorrt', **needs}
+        needs = {'tensorrt': 'torch_tensorrt', 'compiled': 'triton', **needs}
     return tuple(name for name, module in needs.items() if find_spec(module))
 
 
