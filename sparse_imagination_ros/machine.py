@@ -1,6 +1,6 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What machine this is, as far as what was measured or made on it depends on that."""
+"""What machine this is, as far as what is measured, made or trained on it depends on that."""
 
 from importlib.metadata import PackageNotFoundError, version
 import os
@@ -13,6 +13,8 @@ import torch
 MAKERS = ('torch', 'openvino', 'onnxruntime', 'onnxruntime-gpu', 'torch_tensorrt', 'tensorrt')
 # Where the drivers of NVIDIA say which they are: with a card, and on a Jetson.
 DRIVERS = (Path('/proc/driver/nvidia/version'), Path('/etc/nv_tegra_release'))
+# What says that a processor multiplies in bfloat16, as torch names it: of x86, and of Arm's.
+BFLOAT16_UNITS = ('avx512_bf16', 'amx_bf16', 'bf16', 'sve_bf16')
 
 
 def processor() -> str:
@@ -20,6 +22,19 @@ def processor() -> str:
     names = (line.partition(':')[2].strip() for line in _lines(Path('/proc/cpuinfo'))
              if line.startswith('model name'))
     return next(names, platform.processor())
+
+
+def has_bfloat16() -> bool:
+    """
+    Tell whether the processor itself multiplies in bfloat16.
+
+    Where it does not, torch imitates it, and takes ten times as long as in float32.
+    """
+    # Older versions of torch do not say.
+    if not hasattr(torch.cpu, 'get_capabilities'):
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(unit, False) for unit in BFLOAT16_UNITS)
 
 
 def facts() -> dict[str, str]:

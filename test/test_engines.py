@@ -18,6 +18,7 @@ from torch import nn, Tensor
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.evaluation.loads import Spiky
+from sparse_imagination_ros.imagination import engines
 from sparse_imagination_ros.imagination.compiling import rank_correlation
 from sparse_imagination_ros.imagination.engines import (
     maker_of,
@@ -138,6 +139,22 @@ def test_fewer_bits_keep_the_order_of_candidates(variant: Variant, predictor: Mo
     prepare(engine, 8, 16)
     right = costs(imagine, predictor, 8, 16, 2)
     assert rank_correlation(costs(engine, predictor, 8, 16, 2), right) > 0.9
+
+
+@pytest.mark.parametrize('here', [False, True])
+def test_bfloat16_is_offered_where_the_processor_has_it(
+    here: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, 'has_bfloat16', lambda: here)
+    assert (Variant('openvino', 'bfloat16') in variants_of('openvino')) == here
+    assert Variant('openvino') in variants_of('openvino')
+
+
+def test_openvino_takes_bfloat16_where_it_is_imitated_too() -> None:
+    network = nn.Linear(64, 64).requires_grad_(False)
+    x = torch.randn(16, 64)
+    graph = maker_of(Variant('openvino', 'bfloat16'), 1)(network, [x], [network(x)], 'a product')
+    torch.testing.assert_close(graph([x])[0], network(x), rtol=0.02, atol=0.02)
 
 
 def test_openvino_reports_nothing_to_its_makers() -> None:

@@ -15,6 +15,7 @@ from sparse_imagination_ros.imagination.graphs import GraphedEncoder, Maker
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.stepwise import Stepwise
 from sparse_imagination_ros.imagination.verdict import foreign, read_verdict, Variant
+from sparse_imagination_ros.machine import has_bfloat16
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 
@@ -23,10 +24,12 @@ REFERENCE, AUTO = 'reference', 'auto'
 ENGINES = {
     'tensorrt': ('float32', 'bfloat16', 'float16'),
     'compiled': ('float32', 'bfloat16'),
-    'openvino': ('float32',),
+    'openvino': ('float32', 'bfloat16'),
     'onnx': ('float32', 'int8'),
     REFERENCE: ('float32',),
 }
+# Those that run on a GPU if there is one.
+ON_GPU = ('tensorrt', 'compiled')
 # By such a share of its largest number a step may differ from the reference. What fewer bits do to
 # the order of candidates is judged when a bundle is compiled; this only finds what is broken.
 TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1, 'int8': 0.3}
@@ -63,10 +66,11 @@ def possible() -> tuple[str, ...]:
 
 
 def variants_of(name: str) -> list[Variant]:
-    """Return an engine in all of its precisions."""
+    """Return an engine in all precisions that this machine has."""
     if name not in ENGINES:
         raise ConfigError(f'there is no engine `{name}`; allowed: {", ".join(ENGINES)}')
-    return [Variant(name, precision) for precision in ENGINES[name]]
+    return [Variant(name, precision) for precision in ENGINES[name]
+            if precision != 'bfloat16' or _has_bfloat16(name)]
 
 
 def ready_engine(
@@ -120,6 +124,13 @@ def maker_of(variant: Variant, threads: int, folder: Path | None = None) -> Make
             f'the engine `{name}` needs the Python module `{error.name}`: '
             f"pip install 'sparse_imagination_ros[{name}]', or choose another engine") from error
     return Maker(str(variant), module.builder(threads, precision, folder), TOLERANCES[precision])
+
+
+def _has_bfloat16(name: str) -> bool:
+    """Tell whether what an engine runs on has it: where it is imitated, it is slow."""
+    if name in ON_GPU and torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return has_bfloat16()
 
 
 def _keyed(variant: Variant, bundle: Bundle) -> tuple[tuple[object, ...], Maker]:
