@@ -23,6 +23,7 @@ import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.imagination.graphs import Build, far, Graph
+from sparse_imagination_ros.machine import has_whole_sums
 
 OPSET = 18
 # What is asked first to run a graph; the last one can all.
@@ -105,14 +106,15 @@ def _quantised(model: onnx.ModelProto) -> onnx.ModelProto:
         path = Path(folder) / 'int8.onnx'
         quantize_dynamic(
             model, path, per_channel=True, weight_type=QuantType.QInt8,
-            op_types_to_quantize=['MatMul', 'Gemm'])
+            op_types_to_quantize=['MatMul', 'Gemm'], reduce_range=not has_whole_sums())
         return onnx.load(path)
 
 
 def _key(network: nn.Module, example: Sequence[Tensor], precision: str) -> str:
     """Return a name for what a file depends on."""
     facts = sha256(repr((
-        precision, OPSET, torch.__version__, str(network), [tuple(x.shape) for x in example],
+        precision, OPSET, torch.__version__, has_whole_sums(), str(network),
+        [tuple(x.shape) for x in example],
     )).encode())
     for name, value in (*network.named_parameters(), *network.named_buffers()):
         facts.update(name.encode())
