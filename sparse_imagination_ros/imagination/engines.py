@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which engines there are, by name. Each lives in a file of its own, read when it is asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -18,6 +19,8 @@ from sparse_imagination_ros.imagination.verdict import foreign, read_verdict, Va
 from sparse_imagination_ros.machine import has_bfloat16
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
+
+Made = TypeVar('Made')
 
 REFERENCE, AUTO = 'reference', 'auto'
 # In which precisions there is each; in this order one stands in for another.
@@ -55,6 +58,24 @@ def chosen(name: str, bundle: Bundle) -> Chosen:
     return Chosen(Variant(REFERENCE), (
         f'bundle `{bundle.manifest.name}` {why}: the reference imagines, which is slow; run '
         f'`sparse-imagination compile {bundle.folder}`'))
+
+
+def with_stand_ins(name: str, make: Callable[[str], Made]) -> tuple[Made, tuple[str, ...]]:
+    """
+    Make something with an engine, or with the first of those after it that can be had here.
+
+    Returns also why not with those before.
+    """
+    order, here = list(ENGINES), possible()
+    others = () if name == AUTO else order[order.index(name) + 1:]
+    wrong: list[str] = []
+    for one in (name, *(other for other in others if other in here)):
+        if one != REFERENCE:
+            try:
+                return make(one), tuple(wrong)
+            except EngineError as error:
+                wrong.append(str(error))
+    return make(REFERENCE), tuple(wrong)
 
 
 def possible() -> tuple[str, ...]:
