@@ -89,3 +89,11 @@ def test_a_command_ends_with_the_reason_instead(
     asked = [command, '--bundle', str(untrained), '--tokens', '2', '--engine', 'tensorrt']
     assert main(asked) == 2
     assert 'the engine `tensorrt` needs' in capsys.readouterr().err
+
+
+def test_a_command_says_what_auto_stands_for(
+    untrained: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(['evaluate', '--bundle', str(untrained), '--tokens', '2', '--episodes', '1',
+                 '--time-limit', '1', '--engine', 'auto']) == 0
+    assert 'is not compiled: the reference imagines' in ' '.join(capsys.readouterr().out.split())
