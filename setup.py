@@ -34,17 +34,21 @@ EXTRAS = {
     'pusht': ['pygame>=2.5.2', 'pymunk>=6.6,<7', 'shapely>=2.0.3'],
     # The engine for processors of the x86 kind: docs/engines.md.
     'openvino': ['openvino>=2025.0'],
+    # The engine for all others, whose files can be taken elsewhere.
+    'onnx': ['onnx>=1.17', 'onnxscript>=0.3', 'onnxruntime>=1.19', 'torch>=2.5'],
     # With the TensorRT that the vendor's own index brings: docs/jetson.md.
     'tensorrt': ['torch-tensorrt>=2.8'],
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
-    'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'openvino>=2025.0'],
+    'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support'],
     'dev': [
-        'pytest', 'hypothesis', 'mcap', 'mcap-ros2-support', 'openvino>=2025.0', 'mypy',
-        'types-PyYAML', 'ruff', 'catkin-pkg', 'flake8', 'flake8-blind-except', 'flake8-builtins',
-        'flake8-class-newline', 'flake8-comprehensions', 'flake8-deprecated',
+        'mypy', 'types-PyYAML', 'ruff', 'catkin-pkg', 'flake8', 'flake8-blind-except',
+        'flake8-builtins', 'flake8-class-newline', 'flake8-comprehensions', 'flake8-deprecated',
         'flake8-docstrings', 'flake8-import-order', 'flake8-quotes',
     ],
 }
+# The engines that run on any machine are tested on any.
+EXTRAS['test'] += EXTRAS['openvino'] + EXTRAS['onnx']
+EXTRAS['dev'] += EXTRAS['test']
 
 
 def shared_files() -> list[tuple[str, list[str]]]:

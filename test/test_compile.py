@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 import shutil
 import sys
+from types import ModuleType
 
 import pytest
 from rla_maker import rla_bundle
@@ -81,6 +82,7 @@ def test_the_command_tries_keeps_and_says_what_is_best(
     assert main(['compile', str(folder), *ARGUMENTS]) == 0
     out = capsys.readouterr().out
     assert 'Judged on the simulator' in out
+    assert 'openvino float32: 4 tokens x 8 candidates' in out, 'it shows how far it is'
     found = read_verdict(Bundle.load(folder))
     assert found is not None
     rows = {(row.engine, row.precision): row for row in found.rows}
@@ -166,20 +168,58 @@ def test_a_verdict_that_was_copied_over_another_is_not_believed(bundle: Bundle) 
     assert read_verdict(bundle) is None
 
 
+@pytest.fixture
+def noisy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return an engine of tests, whose builder they choose."""
+    module = ModuleType('noisy')
+    monkeypatch.setitem(engines.ENGINES, 'noisy', ('int8',))
+    monkeypatch.setitem(sys.modules, 'sparse_imagination_ros.imagination.noisy', module)
+    return module
+
+
 @pytest.mark.parametrize(('share', 'says'), [
     (0.5, 'is wrong on this machine'), (0.25, 'otherwise than the reference')])
 def test_an_engine_that_orders_candidates_otherwise_is_refused(
-    bundle: Bundle, share: float, says: str, monkeypatch: pytest.MonkeyPatch,
+    bundle: Bundle, share: float, says: str, noisy: ModuleType,
 ) -> None:
-    monkeypatch.setitem(engines.ENGINES, 'noisy', ('int8',))
-    monkeypatch.setitem(engines.TOLERANCES, 'int8', 0.3)
-    module = type(sys)('noisy')
-    module.builder = lambda threads, precision, folder: Wrong(share)
-    monkeypatch.setitem(sys.modules, 'sparse_imagination_ros.imagination.noisy', module)
+    noisy.builder = lambda threads, precision, folder: Wrong(share)
     found = tried(
         bundle, [Variant('noisy', 'int8'), OPENVINO], SIZES, samples_for(bundle).samples, 'all')
     assert says in found.refused['noisy int8']
     assert {row.engine for row in found.rows} == {REFERENCE, 'openvino'}
+
+
+@pytest.mark.parametrize('error', [
+    MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_an_engine_without_memory_is_refused_and_others_are_tried(
+    error: Exception, bundle: Bundle, noisy: ModuleType,
+) -> None:
+    def build(step: nn.Module, example: Sequence[Tensor]) -> Graph:
+        def graph(inputs: Sequence[Tensor]) -> list[Tensor]:
+            # It suffices as long as graphs are made.
+            if torch.is_inference_mode_enabled():
+                raise error
+            return list(step(*inputs))
+        return graph
+
+    noisy.builder = lambda threads, precision, folder: build
+    found = tried(
+        bundle, [Variant('noisy', 'int8'), OPENVINO], SIZES, samples_for(bundle).samples, 'all')
+    assert found.refused['noisy int8'] == (
+        'memory does not suffice for 8 candidates of 4 tokens')
+    assert {row.engine for row in found.rows} == {REFERENCE, 'openvino'}
+
+
+def test_where_not_even_the_reference_has_memory_nothing_is_found(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def extend(*asked: object) -> None:
+        raise MemoryError
+
+    samples = samples_for(bundle).samples
+    monkeypatch.setattr(bundle.predictor, 'extend', extend)
+    with pytest.raises(EngineError, match=r'memory does not suffice.*ask for fewer'):
+        tried(bundle, [OPENVINO], SIZES, samples, 'all')
 
 
 def test_ranks_are_compared_and_not_costs() -> None:
@@ -191,7 +231,7 @@ def test_ranks_are_compared_and_not_costs() -> None:
 
 def test_an_unknown_engine_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['compile', str(folder), '--engine', 'warp']) == 2
-    assert 'no engine `warp`; allowed: tensorrt, openvino' in capsys.readouterr().err
+    assert 'no engine `warp`; allowed: tensorrt, compiled, openvino' in capsys.readouterr().err
 
 
 def test_pictures_of_the_robot_are_what_it_is_judged_on(bundle: Bundle, tmp_path: Path) -> None:

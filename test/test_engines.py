@@ -18,11 +18,14 @@ from torch import nn, Tensor
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.evaluation.loads import Spiky
+from sparse_imagination_ros.imagination import engines
+from sparse_imagination_ros.imagination.compiling import rank_correlation
 from sparse_imagination_ros.imagination.engines import (
     maker_of,
     possible,
     ready_encoder,
     REFERENCE,
+    variants_of,
 )
 from sparse_imagination_ros.imagination.graphs import Graph, GraphedEncoder, Maker
 from sparse_imagination_ros.imagination.reference import (
@@ -45,8 +48,10 @@ from sparse_imagination_ros.world_models.official import OfficialPredictor
 from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePredictor
 
 HERE = possible()
+FEWER_BITS = [v for name in HERE for v in variants_of(name) if v.precision != 'float32']
 BLANK = np.zeros((224, 224, 3), np.uint8)
 STEPS, TOTAL, WIDTH, ACTIONS = 5, 64, 36, 4
+SHAPE = PredictorShape(WIDTH, ACTIONS, width=32, depth=2, heads=4)
 TOKENS, CANDIDATES = (16, 8, 4, 2, 1), 7
 
 Model = SparsePredictor | OfficialPredictor
@@ -67,12 +72,12 @@ def engine(request: pytest.FixtureRequest, predictor: Model) -> Stepwise:
     return Stepwise(maker_of(Variant(request.param), 1), predictor)
 
 
-def made(family: str) -> Model:
+def made(family: str, shape: PredictorShape = SHAPE) -> Model:
     """Return a predictor to which all of its window matters."""
     torch.manual_seed(0)
     model: Model = OfficialPredictor(SMALL)
     if family == 'sparse':
-        model = SparsePredictor(PredictorShape(WIDTH, ACTIONS, width=32, depth=2, heads=4))
+        model = SparsePredictor(shape)
     for parameter in model.parameters():
         if parameter.dim() > 1:
             nn.init.normal_(parameter, 0, parameter.shape[-1] ** -0.5)
@@ -113,20 +118,43 @@ class Builder:
 
 
 def test_this_environment_has_engines_to_test() -> None:
-    assert 'openvino' in HERE
+    assert {'openvino', 'onnx'} <= set(HERE)
 
 
-@pytest.mark.parametrize('tokens', TOKENS)
+@pytest.mark.parametrize(('tokens', 'candidates'), [*product(TOKENS, [CANDIDATES]), (4, 1)])
 def test_costs_are_those_of_the_reference_whatever_the_size_and_order(
-    engine: Stepwise, tokens: int, predictor: Model,
+    engine: Stepwise, tokens: int, candidates: int, predictor: Model,
 ) -> None:
-    for candidates in (*grantable(CANDIDATES), CANDIDATES):
-        prepare(engine, tokens, candidates)
-        for frames in range(1, predictor.shape.window + 2):
-            sizes = (tokens, candidates, frames)
-            torch.testing.assert_close(
-                costs(engine, predictor, *sizes), costs(imagine, predictor, *sizes),
-                rtol=1e-4, atol=1e-5)
+    prepare(engine, tokens, candidates)
+    for frames in range(1, predictor.shape.window + 2):
+        sizes = (tokens, candidates, frames)
+        torch.testing.assert_close(
+            costs(engine, predictor, *sizes), costs(imagine, predictor, *sizes),
+            rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('variant', FEWER_BITS, ids=str)
+def test_fewer_bits_keep_the_order_of_candidates(variant: Variant, predictor: Model) -> None:
+    engine = Stepwise(maker_of(variant, 1), predictor)
+    prepare(engine, 8, 16)
+    right = costs(imagine, predictor, 8, 16, 2)
+    assert rank_correlation(costs(engine, predictor, 8, 16, 2), right) > 0.9
+
+
+@pytest.mark.parametrize('here', [False, True])
+def test_bfloat16_is_offered_where_the_processor_has_it(
+    here: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, 'has_bfloat16', lambda: here)
+    assert (Variant('openvino', 'bfloat16') in variants_of('openvino')) == here
+    assert Variant('openvino') in variants_of('openvino')
+
+
+def test_openvino_takes_bfloat16_where_it_is_imitated_too() -> None:
+    network = nn.Linear(64, 64).requires_grad_(False)
+    x = torch.randn(16, 64)
+    graph = maker_of(Variant('openvino', 'bfloat16'), 1)(network, [x], [network(x)], 'a product')
+    torch.testing.assert_close(graph([x])[0], network(x), rtol=0.02, atol=0.02)
 
 
 def test_openvino_reports_nothing_to_its_makers() -> None:
@@ -170,6 +198,13 @@ def test_an_engine_that_computes_something_else_is_refused(wrong_by: float) -> N
         prepare(engine, 8, 4)
 
 
+def test_an_engine_whose_outputs_have_another_shape_is_refused() -> None:
+    network, x = nn.Linear(3, 2).requires_grad_(False), torch.randn(1, 3)
+    maker = Maker('broken', lambda network, example: lambda inputs: [network(*inputs)[0]], 1e-3)
+    with pytest.raises(EngineError, match=r'has the shape \[2\], the reference \[1, 2\]'):
+        maker(network, [x], [network(x)], 'a product')
+
+
 @pytest.mark.parametrize('name', HERE)
 def test_a_planner_plans_the_same_with_each_engine(name: str, bundle: Bundle) -> None:
     config = PlannerConfig(tokens=4, candidates=24, iterations=3, steps=3)
@@ -197,14 +232,14 @@ def test_a_planner_with_a_deadline_has_a_graph_for_whatever_it_may_grant(
     name: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = engine_of(
-        bundle, PlannerConfig(tokens=8, candidates=18, engine=name), hurried=True)
-    memory = remember(bundle.predictor, Context(torch.randn(2, 8, 32), torch.zeros(1, 2)))
+        bundle, PlannerConfig(tokens=2, candidates=6, engine=name), hurried=True)
+    memory = remember(bundle.predictor, Context(torch.randn(2, 2, 32), torch.zeros(1, 2)))
 
     def extend(*asked: object) -> None:
         pytest.fail('there is no graph')
 
     monkeypatch.setattr(bundle.predictor, 'extend', extend)
-    for tokens, candidates in product((8, 4, 2, 1), (18, 16, 8, 4, 2)):
+    for tokens, candidates in product((2, 1), {6, *grantable(6)}):
         some = Memory(memory.state[:, :tokens], [
             [(k[:, :, :tokens], v[:, :, :tokens]) for k, v in past] for past in memory.cache])
         engine(bundle.predictor, some, memory.state[0, :tokens], torch.arange(tokens),

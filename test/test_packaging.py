@@ -29,6 +29,8 @@ NOT_DECLARED = {
     'cv_bridge',  # optional
     'gym_pusht',  # optional, has no rosdep key
     'huggingface_hub',  # comes with timm
+    'onnx',  # optional
+    'onnxruntime',  # optional, has no rosdep key
     'openvino',  # optional, has no rosdep key
     'rosbags',  # optional
     'safetensors',  # has no rosdep key

@@ -146,6 +146,24 @@ def test_a_loop_of_commands_that_hangs_is_noticed_and_the_robot_stands_until_it_
         rclpy.shutdown()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_an_engine_that_cannot_be_had_is_stood_in_for_loudly(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    stage.show_goal()
+    graph.start('planner_node', bundle=str(untrained), tokens=2, candidates=4, engine='tensorrt',
+                autostart=True)
+    stage.wait_until_it_drives()
+    status = graph.wait_for_status('planner_node', 'driving, but openvino float32 imagines')
+    assert status.level == DiagnosticStatus.WARN
+    assert 'the engine `tensorrt` needs' in status.message
+    assert readings(status)['engine'] == 'openvino float32'
+    assert 'openvino float32 imagines: the engine `tensorrt` needs' in graph.log('planner_node')
+    assert graph.change('planner_node', sigma=0.2)[0].successful, 'and its settings may change'
+    graph.spin(0.5)
+    assert graph.wait_for_status('planner_node', 'driving').level == DiagnosticStatus.WARN
+
+
 def test_without_a_goal_the_robot_stands(graph: Graph, stage: Stage, untrained: Path) -> None:
     graph.start('planner_node', bundle=str(untrained), autostart=True)
     graph.wait_for_status('planner_node', 'no goal: publish a goal picture on /goal_image')

@@ -14,10 +14,9 @@ from torch import nn
 from sparse_imagination_ros.errors import EngineError
 from sparse_imagination_ros.imagination.engines import maker_of
 from sparse_imagination_ros.imagination.graphs import Maker
-from sparse_imagination_ros.imagination.lowered import lowered, LoweredLinear
+from sparse_imagination_ros.imagination.lowered import exported, lowered, LoweredLinear
 from sparse_imagination_ros.imagination.reference import imagine
 from sparse_imagination_ros.imagination.stepwise import Stepwise
-from sparse_imagination_ros.imagination.tensorrt import exported
 from sparse_imagination_ros.imagination.verdict import Variant
 
 

@@ -12,6 +12,7 @@ import torch
 
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, DataError
+from sparse_imagination_ros.machine import has_bfloat16
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.encoders import EncoderShape, SmallEncoder
 from sparse_imagination_ros.training import loop
@@ -19,7 +20,6 @@ from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
 from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
-from sparse_imagination_ros.training.precision import has_bfloat16
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.training.train import train, TrainConfig

@@ -13,9 +13,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from sparse_imagination_ros.imagination.verdict import Verdict
 
+UNTRIED = ('tensorrt', 'compiled')
 NOT_EXECUTED = (
-    'tensorrt: written against its documentation and never executed by us; please report how it '
-    'went, with this output: docs/jetson.md')
+    '{}: written against its documentation and never executed on a GPU by us; please report how '
+    'it went, with this output: docs/jetson.md')
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('bundle', help='name of a bundle in models/, or path of a folder')
     parser.add_argument(
         '--engine', default='auto', metavar='NAME[,NAME...]',
-        help='engines to try (all that can be had; `tensorrt` only with a GPU)')
+        help='engines to try (all that can be had; `compiled` and `tensorrt` only with a GPU)')
     parser.add_argument(
         '--tokens', type=_numbers, metavar='N[,N...]',
         help='numbers of tokens to try (as many as the planner may take, and half, and so on)')
@@ -80,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
     console.print(_table(verdict))
     for variant, reason in verdict.refused.items():
         console.print(f'not {variant}: {reason}')
-    if 'tensorrt' in names:
-        console.print(NOT_EXECUTED)
+    for name in names:
+        if name in UNTRIED:
+            console.print(NOT_EXECUTED.format(name))
     console.print(f'engine: auto takes {verdict.best}; this is kept in {path}')
     return 0
 

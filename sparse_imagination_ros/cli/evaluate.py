@@ -90,9 +90,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = dict(map(read_word, args.set)) | named
     plannings = [build(PlannerConfig, {**chosen, 'tokens': tokens}, 'command line')
                  for tokens in counts]
-    for planning in plannings:
-        # A count that the bundle refuses is refused before minutes are spent on another.
-        Planner(bundle, planning)
+    # A count that the bundle refuses is refused before minutes are spent on another.
+    for note in filter(None, {Planner(bundle, planning).engine.note for planning in plannings}):
+        console.print(note)
     scores = []
     with _progress(console) as progress:
         for planning in plannings:

@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     # Not before: the list of commands must not wait for torch.
     import torch
 
+    from sparse_imagination_ros.imagination.engines import chosen
     from sparse_imagination_ros.replay.replay import bags_among, Order, Replayer
     from sparse_imagination_ros.share import bundle_path
     from sparse_imagination_ros.world_models.bundle import Bundle
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     order = Order(
         bags_among(args.bags), path, _plannings(args), read_settings(args, ReplayConfig),
         args.offline, args.work)
+    if note := chosen(order.plannings[0].engine, bundle).note:
+        console.print(note)
     replayer = Replayer(order, bundle)
     if args.out_bag and len(order.bags) > 1:
         raise ConfigError(f'--out-bag copies one bag, not {len(order.bags)}; name one')

@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from sparse_imagination_ros.evaluation.stress import stress
     from sparse_imagination_ros.evaluation.stress_report import write_stress_report
     from sparse_imagination_ros.evaluation.versions import versions
+    from sparse_imagination_ros.imagination.engines import chosen
     from sparse_imagination_ros.planning.planner import PlannerConfig
     from sparse_imagination_ros.sim.worlds import STATES
     from sparse_imagination_ros.world_models.bundle import Bundle
@@ -75,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         'tokens': args.tokens or bundle.manifest.total_tokens, 'candidates': args.candidates,
         'iterations': args.iterations, 'budget_ms': args.budget_ms,
         **({'engine': args.engine} if args.engine else {})}, 'command line')
+    if note := chosen(most.engine, bundle).note:
+        console.print(note)
     with _progress(console) as progress, Load(args.load, args.step) as load:
         task = progress.add_task('cycles', total=args.cycles)
         result = stress(

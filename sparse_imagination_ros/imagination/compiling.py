@@ -24,6 +24,7 @@ from sparse_imagination_ros.imagination.reference import (
     Objective,
     remember,
 )
+from sparse_imagination_ros.imagination.sparing import is_of_memory
 from sparse_imagination_ros.imagination.verdict import facts_of, Row, Size, Variant, Verdict
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -77,6 +78,14 @@ def tried(
                 engines[variant] = engine
             except EngineError as error:
                 refused[str(variant)] = str(error)
+            except (MemoryError, RuntimeError) as error:
+                if not is_of_memory(error):
+                    raise
+                reason = (f'memory does not suffice for {size.candidates} candidates of '
+                          f'{size.tokens} tokens')
+                if variant.engine == REFERENCE:
+                    raise EngineError(f'{reason}: ask for fewer') from error
+                refused[str(variant)] = reason
         times = in_turns({
             variant: imagined(bundle, engine, size, samples[0])
             for variant, engine in engines.items()})

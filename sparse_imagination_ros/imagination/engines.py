@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which engines there are, by name. Each lives in a file of its own, read when it is asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -15,19 +16,26 @@ from sparse_imagination_ros.imagination.graphs import GraphedEncoder, Maker
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.stepwise import Stepwise
 from sparse_imagination_ros.imagination.verdict import foreign, read_verdict, Variant
+from sparse_imagination_ros.machine import has_bfloat16
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 
+Made = TypeVar('Made')
+
 REFERENCE, AUTO = 'reference', 'auto'
-# In which precisions there is each.
+# In which precisions there is each; in this order one stands in for another.
 ENGINES = {
     'tensorrt': ('float32', 'bfloat16', 'float16'),
-    'openvino': ('float32',),
+    'compiled': ('float32', 'bfloat16'),
+    'openvino': ('float32', 'bfloat16'),
+    'onnx': ('float32', 'int8'),
     REFERENCE: ('float32',),
 }
+# Those that run on a GPU if there is one.
+ON_GPU = ('tensorrt', 'compiled')
 # By such a share of its largest number a step may differ from the reference. What fewer bits do to
 # the order of candidates is judged when a bundle is compiled; this only finds what is broken.
-TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1}
+TOLERANCES = {'float32': 1e-3, 'float16': 0.02, 'bfloat16': 0.1, 'int8': 0.3}
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,38 @@ def chosen(name: str, bundle: Bundle) -> Chosen:
         f'`sparse-imagination compile {bundle.folder}`'))
 
 
+def with_stand_ins(name: str, make: Callable[[str], Made]) -> tuple[Made, tuple[str, ...]]:
+    """
+    Make something with an engine, or with the first of those after it that can be had here.
+
+    Returns also why not with those before.
+    """
+    order, here = list(ENGINES), possible()
+    others = () if name == AUTO else order[order.index(name) + 1:]
+    wrong: list[str] = []
+    for one in (name, *(other for other in others if other in here)):
+        if one != REFERENCE:
+            try:
+                return make(one), tuple(wrong)
+            except EngineError as error:
+                wrong.append(str(error))
+    return make(REFERENCE), tuple(wrong)
+
+
 def possible() -> tuple[str, ...]:
     """Return the names of the engines that are worth a try on this machine."""
-    needs = {'openvino': 'openvino'}
+    needs = {'openvino': 'openvino', 'onnx': 'onnxruntime'}
     if torch.cuda.is_available():
-        needs = {'tensorrt': 'torch_tensorrt', **needs}
+        needs = {'tensorrt': 'torch_tensorrt', 'compiled': 'triton', **needs}
     return tuple(name for name, module in needs.items() if find_spec(module))
 
 
 def variants_of(name: str) -> list[Variant]:
-    """Return an engine in all of its precisions."""
+    """Return an engine in all precisions that this machine has."""
     if name not in ENGINES:
         raise ConfigError(f'there is no engine `{name}`; allowed: {", ".join(ENGINES)}')
-    return [Variant(name, precision) for precision in ENGINES[name]]
+    return [Variant(name, precision) for precision in ENGINES[name]
+            if precision != 'bfloat16' or _has_bfloat16(name)]
 
 
 def ready_engine(
@@ -118,6 +145,13 @@ def maker_of(variant: Variant, threads: int, folder: Path | None = None) -> Make
             f'the engine `{name}` needs the Python module `{error.name}`: '
             f"pip install 'sparse_imagination_ros[{name}]', or choose another engine") from error
     return Maker(str(variant), module.builder(threads, precision, folder), TOLERANCES[precision])
+
+
+def _has_bfloat16(name: str) -> bool:
+    """Tell whether what an engine runs on has it: where it is imitated, it is slow."""
+    if name in ON_GPU and torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return has_bfloat16()
 
 
 def _keyed(variant: Variant, bundle: Bundle) -> tuple[tuple[object, ...], Maker]:

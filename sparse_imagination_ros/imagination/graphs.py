@@ -50,6 +50,10 @@ class Maker:
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
         for made, right in zip(outputs, expected, strict=True):
+            if made.shape != right.shape:
+                raise EngineError(
+                    f'the engine `{self.name}` is wrong on this machine: {what} has the shape '
+                    f'{list(made.shape)}, the reference {list(right.shape)}; use another engine')
             away = (made.to(right.device) - right).abs().max()
             allowed = self.tolerance * right.abs().max()
             # Written so that a NaN is refused, too.
@@ -58,6 +62,17 @@ class Maker:
                     f'the engine `{self.name}` is wrong on this machine: {what} is {away:.2g} '
                     f'from the reference, {allowed:.2g} is allowed; use another engine')
         return graph
+
+
+def far(outputs: Sequence[Tensor], right: Tensor | Sequence[Tensor], share: float) -> bool:
+    """Tell whether outputs differ by more than a share of the largest number, or are none."""
+    return any(not (one - other).abs().max() <= share * other.abs().max()
+               for one, other in zip(outputs, listed(right), strict=True))
+
+
+def listed(outputs: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """Return what a network returns, be it one tensor or several, as a list."""
+    return [outputs] if isinstance(outputs, Tensor) else list(outputs)
 
 
 class GraphedEncoder(Encoder):

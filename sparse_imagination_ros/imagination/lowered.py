@@ -7,6 +7,7 @@ Only those with weights: norms, softmax and what is added up keep float32, since
 more than half precision holds.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
@@ -40,3 +41,11 @@ def lowered(module: nn.Module, precision: str) -> nn.Module:
                 if isinstance(child, nn.Linear):
                     setattr(parent, name, LoweredLinear(child, dtype))
     return copy.eval().requires_grad_(False)
+
+
+def exported(
+    network: nn.Module, example: Sequence[Tensor], precision: str,
+) -> torch.export.ExportedProgram:
+    """Return what a compiler is given: types are written into it, and it has one size."""
+    device = example[0].device
+    return torch.export.export(lowered(network, precision).to(device), tuple(example))

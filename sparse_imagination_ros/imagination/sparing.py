@@ -33,7 +33,7 @@ class Sparing:
             try:
                 return self.engine(predictor, memory, goal, subset, candidates, objective)
             except (MemoryError, RuntimeError) as error:
-                if count == 1 or not _is_of_memory(error):
+                if count == 1 or not is_of_memory(error):
                     raise
                 self._most = count // 2
                 _log.warning(
@@ -44,5 +44,6 @@ class Sparing:
             for part in torch.split(candidates, self._most)])
 
 
-def _is_of_memory(error: Exception) -> bool:
+def is_of_memory(error: Exception) -> bool:
+    """Tell whether that is how it is said that memory does not suffice."""
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in WORDS)

@@ -17,8 +17,8 @@ import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.errors import EngineError
-from sparse_imagination_ros.imagination.graphs import Build, Graph
-from sparse_imagination_ros.imagination.lowered import lowered
+from sparse_imagination_ros.imagination.graphs import Build, Graph, listed
+from sparse_imagination_ros.imagination.lowered import exported
 
 # Built engines are kept up to so many bytes.
 CACHE_BYTES = 4 * 2**30
@@ -31,14 +31,6 @@ def builder(threads: int, precision: str, folder: Path | None = None) -> Build:
         raise EngineError('the engine `tensorrt` needs an NVIDIA GPU that PyTorch can use: choose '
                           'another engine')
     return partial(_build, precision, folder)
-
-
-def exported(
-    step: nn.Module, example: Sequence[Tensor], precision: str,
-) -> torch.export.ExportedProgram:
-    """Return what TensorRT is given: types are written into it, and it has one size."""
-    device = example[0].device
-    return torch.export.export(lowered(step, precision).to(device), tuple(example))
 
 
 def _build(
@@ -56,7 +48,7 @@ def _build(
         require_full_compilation=True, **keep)
 
     def graph(given: Sequence[Tensor]) -> list[Tensor]:
-        first, *others = compiled(*(x.cuda() for x in given))
+        first, *others = listed(compiled(*(x.cuda() for x in given)))
         # Objectives live on the processor.
         return [first.cpu(), *others]
 

@@ -21,7 +21,6 @@ import torch
 from sparse_imagination_ros.bags.goals import write_goal
 from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.errors import FrameError, SparseImaginationError
-from sparse_imagination_ros.imagination.engines import chosen
 from sparse_imagination_ros.nodes.commanding import Commanding
 from sparse_imagination_ros.nodes.display import Display
 from sparse_imagination_ros.nodes.goals import Goals, goals_from
@@ -35,9 +34,8 @@ from sparse_imagination_ros.nodes.senses import SenseInlet
 from sparse_imagination_ros.nodes.services import Services
 from sparse_imagination_ros.nodes.settings import Settings
 from sparse_imagination_ros.nodes.tally import RECEIVE, Tally
-from sparse_imagination_ros.planning.charged import charged
+from sparse_imagination_ros.planning.equipped import equipped
 from sparse_imagination_ros.planning.gate import Limits
-from sparse_imagination_ros.planning.latency import latency_file, read_latency, write_latency
 from sparse_imagination_ros.planning.limits import narrowed
 from sparse_imagination_ros.planning.machine import machine_values
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
@@ -74,18 +72,11 @@ class Driving:
         def make() -> Planner:
             if config.threads:
                 torch.set_num_threads(config.threads)
-            engine = chosen(planning.engine, bundle)
-            if engine.note:
-                node.get_logger().warning(engine.note)
-            if config.timeless:
-                planner = charged(bundle, planning, 0.0)
-            else:
-                # The threads are part of what is known of this machine.
-                self._latency_file = latency_file(path, str(engine.variant))
-                self._latency = read_latency(self._latency_file)
-                planner = Planner(bundle, planning, latency=self._latency)
-                write_latency(self._latency_file, self._latency)
-            planner.adjust(planning, limits)
+            self._equipped = equipped(bundle, planning, config.timeless)
+            if self._equipped.notes:
+                node.get_logger().warning(self._imagines())
+            planner = self._equipped.planner
+            planner.adjust(self._equipped.suited(planning), limits)
             return planner
 
         self.worker = PlannerThread(
@@ -132,8 +123,7 @@ class Driving:
         """Stop the robot and let go of everything."""
         self._commanding.close()
         self.worker.close()
-        if not self._settings.node.timeless:
-            write_latency(self._latency_file, self._latency)
+        self._equipped.keep_latency()
         if self._driven is not None:
             self._node.destroy_subscription(self._driven)
         for part in (self._camera, self._sensed, self._goals, self._display, self._services,
@@ -192,7 +182,7 @@ class Driving:
     def adjust(self, settings: Settings) -> None:
         """Go on by other settings, of which only such differ that may."""
         before, self._settings = self._settings, settings
-        limits, planning = self._limits(settings), settings.planning
+        limits, planning = self._limits(settings), self._equipped.suited(settings.planning)
         self._commanding.adjust(limits, settings.node.command_rate_hz)
         self._tally.budget_ms = planning.budget_ms
         self.worker.change(lambda planner: planner.adjust(planning, limits))
@@ -219,14 +209,15 @@ class Driving:
         status = judged(Vitals(
             self._active, self._enabled, camera.topic, silent_s, camera.age_s,
             self._settings.node.staleness_s, self.worker.has_goal, self._goals.wanted,
-            self._goals.is_reached, commanding.command, self._tally.recent_share_missed()),
-            self._problems)
+            self._goals.is_reached, commanding.command, self._tally.recent_share_missed(),
+            self._imagines() if self._equipped.notes else ''), self._problems)
         finished = self.worker.current
         plan_age = 'none' if finished is None else round(
             1000 * (commanding.now_s() - finished.cycle.plan.frame_stamp_s), 1)
         return Status(status.level, status.text, {
             **self._tally.values(), **self._goals.values(),
             'gate': commanding.command.state.value, 'ladder': commanding.command.rung.value,
+            'engine': str(self._equipped.planner.engine.variant),
             'watchdog took over': commanding.barks, 'commands': commanding.out.sent,
             'frame age ms': round(1000 * camera.age_s, 1), 'plan age ms': plan_age})
 
@@ -238,6 +229,9 @@ class Driving:
                 'replaced before they were planned from': self.worker.replaced}),
             'latency': Status(OK, 'how long each stage takes', self._tally.stages()),
             'machine': Status(OK, 'what this machine tells', machine_values())}
+
+    def _imagines(self) -> str:
+        return f'{self._equipped.planner.engine.variant} imagines: {self._equipped.notes}'
 
     # What is heard and planned.
 

@@ -19,7 +19,8 @@ class Vitals:
     What is known at one moment.
 
     image: the camera's topic; silent_s: how long nothing came from it; age_s: how old the newest
-    picture was when it came; wanted_goal: what would be one; missed: share of the last cycles.
+    picture was when it came; wanted_goal: what would be one; missed: share of the last cycles;
+    imagines: which engine, and why, if it is not the one that was asked for.
     """
 
     active: bool
@@ -33,6 +34,7 @@ class Vitals:
     arrived: bool
     command: Command
     missed: float
+    imagines: str
 
 
 def judged(vitals: Vitals, problems: Problems) -> Status:
@@ -70,4 +72,6 @@ def judged(vitals: Vitals, problems: Problems) -> Status:
     if vitals.missed > TOLERATED_MISSES:
         return Status(WARN, f'driving late: {vitals.missed:.0%} of the cycles take longer than '
                       'the budget; raise budget_ms, or lower the load of this machine')
+    if vitals.imagines:
+        return Status(WARN, f'driving, but {vitals.imagines}')
     return Status(OK, 'driving')

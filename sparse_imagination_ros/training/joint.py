@@ -10,6 +10,7 @@ from torch import Generator, nn, Tensor
 
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
+from sparse_imagination_ros.machine import has_bfloat16
 from sparse_imagination_ros.sim.world import State
 from sparse_imagination_ros.sim.worlds import STATES
 from sparse_imagination_ros.tokens.encoders import Encoder
@@ -17,7 +18,6 @@ from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
 from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
-from sparse_imagination_ros.training.precision import has_bfloat16
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
