@@ -97,6 +97,8 @@ DEMO_ARGUMENTS = (
                            'folder; empty: the one for this robot'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
+    Argument('sim_file', '', 'parameters of the simulator; empty: the config/sim.yaml that ships '
+                             'with the package'),
     ENGINE, BUDGET, NAMESPACE, AUTOSTART, RVIZ, LOG_LEVEL)
 
 REPLAY_ARGUMENTS = (
@@ -154,8 +156,8 @@ def rviz_graph(
 
 def demo_graph(
     robot: str = 'omnidirectional', seed: str = '9000', bundle: str = '', params_file: str = '',
-    engine: str = '', budget_ms: str = '', namespace: str = '', autostart: str = 'true',
-    rviz: str = 'false', log_level: str = 'info',
+    sim_file: str = '', engine: str = '', budget_ms: str = '', namespace: str = '',
+    autostart: str = 'true', rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the simulated robot and its planner."""
     if robot not in BUNDLES:
@@ -163,8 +165,8 @@ def demo_graph(
     if not seed.isdecimal():
         raise ConfigError(f'`seed` is {seed!r}; allowed are whole numbers from 0')
     sim = _ours(
-        'sim_node', share_path('config', 'sim.yaml'), (('robot', robot), ('seed', int(seed))),
-        namespace, log_level)
+        'sim_node', Path(sim_file) if sim_file else share_path('config', 'sim.yaml'),
+        (('robot', robot), ('seed', int(seed))), namespace, log_level)
     planner = planner_graph(
         bundle or BUNDLES[robot], params_file, engine, budget_ms, namespace, autostart, rviz=rviz,
         log_level=log_level)
