@@ -3,10 +3,11 @@
 """
 Which nodes run together, with which parameters: the one description of the ROS graph.
 
-The launch files turn it into launch actions, `sparse-imagination demo` into processes. Nothing is
-started here, and nothing of ROS is imported.
+The launch files turn it into launch actions, `sparse-imagination launch` and `demo` into
+processes. Nothing is started here, and nothing of ROS is imported.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import os
 from pathlib import Path
@@ -38,7 +39,7 @@ class NodeSpec:
 
     parameters stand above those of the file; arguments are for programs of others, which have no
     such file. environment: added to that of the process. respawn: whether it is started again if
-    it ends.
+    it ends. ends_all: whether its end is the end of all.
     """
 
     executable: str
@@ -52,6 +53,7 @@ class NodeSpec:
     package: str = PACKAGE
     arguments: tuple[str, ...] = ()
     respawn: bool = False
+    ends_all: bool = False
 
     @property
     def name(self) -> str:
@@ -109,7 +111,7 @@ REPLAY_ARGUMENTS = (
                                 'ships with the package'),
     Argument('replay_file', '', 'parameters of the player; empty: the config/replay.yaml that '
                                 'ships with the package'),
-    NAMESPACE, RVIZ, LOG_LEVEL)
+    ENGINE, NAMESPACE, RVIZ, LOG_LEVEL)
 
 
 def profile_environment() -> tuple[tuple[str, str], ...]:
@@ -175,17 +177,36 @@ def demo_graph(
 
 def replay_graph(
     bag: str = '', bundle: str = 'rooms', params_file: str = '', replay_file: str = '',
-    namespace: str = '', rviz: str = 'false', log_level: str = 'info',
+    engine: str = '', namespace: str = '', rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner in the shadow of a bag, and what plays the bag to it."""
     planner, *viewer = planner_graph(
-        bundle, params_file, namespace=namespace, autostart='false', use_sim_time='true',
+        bundle, params_file, engine, namespace=namespace, autostart='false', use_sim_time='true',
         rviz=rviz, log_level=log_level)
     player = _ours(
         'bag_node', Path(replay_file) if replay_file else share_path('config', 'replay.yaml'),
         (('bag', bag), ('bundle', bundle)), namespace, log_level)
+    player = replace(player, ends_all=True)
     shadow = (('shadow', True), ('timeless', True))
     return (replace(planner, parameters=(*planner.parameters, *shadow)), player, *viewer)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What can be started together, and what may be chosen of it."""
+
+    meaning: str
+    arguments: tuple[Argument, ...]
+    describe: Callable[..., tuple[NodeSpec, ...]]
+
+
+# By the name of the launch file.
+GRAPHS = {
+    'planner': Graph('the planner, for your robot', PLANNER_ARGUMENTS, planner_graph),
+    'demo': Graph('a simulated robot, and the planner', DEMO_ARGUMENTS, demo_graph),
+    'replay': Graph('the planner in the shadow of a bag, and what plays it', REPLAY_ARGUMENTS,
+                    replay_graph),
+    'rviz': Graph('RViz', RVIZ_ARGUMENTS, rviz_graph)}
 
 
 def _ours(

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from sparse_imagination_ros.errors import SparseImaginationError
 from sparse_imagination_ros.graph import NodeSpec, Value
+from sparse_imagination_ros.share import PACKAGE
 
 # How long a process may take to end, before it is told so less kindly.
 PATIENCE_S = 5.0
@@ -73,10 +74,18 @@ class Processes:
         self._children[spec.name] = _Child(process, log)
         return process.pid
 
+    def log(self, name: str) -> Path:
+        """Return what a node that runs writes to."""
+        return self._children[name].log
+
+    def code(self, name: str) -> int | None:
+        """Return with what a node ended, or None if it runs."""
+        return self._children[name].process.poll()
+
     def check(self) -> None:
         """Complain if a process ended by itself."""
         for name, child in self._children.items():
-            code = child.process.poll()
+            code = self.code(name)
             if code is not None:
                 raise ProcessError(
                     f'{name} ended by itself ({_exit(code)}); the end of {child.log}:\n'
@@ -96,6 +105,9 @@ class Processes:
 
 def command_line(spec: NodeSpec) -> list[str]:
     """Return how a node is started, with this Python."""
+    if spec.package != PACKAGE:
+        raise ProcessError(
+            f'{spec.name} is not of this package; start it by `ros2 launch`, or by itself')
     words = [sys.executable, '-m', f'{spec.package}.nodes.{spec.executable}', '--ros-args',
              '--log-level', spec.log_level, '-r', f'__node:={spec.name}']
     if spec.namespace:
