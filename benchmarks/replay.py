@@ -22,7 +22,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from sparse_imagination_ros.bags.reading import IMAGE, open_bag, Topic
+from sparse_imagination_ros.bags.opening import open_bag
+from sparse_imagination_ros.bags.reading import IMAGE, Topic
 from sparse_imagination_ros.bags.recording import Bag
 from sparse_imagination_ros.replay.imagination import roll_out, TOGETHER
 from sparse_imagination_ros.replay.tape import ENCODED_TOGETHER

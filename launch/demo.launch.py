@@ -4,10 +4,10 @@
 
 from launch import LaunchDescription
 
-from sparse_imagination_ros.graph import DEMO_ARGUMENTS, demo_graph
+from sparse_imagination_ros.graph import GRAPHS
 from sparse_imagination_ros.nodes.launch_actions import description
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    return description(DEMO_ARGUMENTS, demo_graph)
+    return description(GRAPHS['demo'])

@@ -4,10 +4,10 @@
 
 from launch import LaunchDescription
 
-from sparse_imagination_ros.graph import REPLAY_ARGUMENTS, replay_graph
+from sparse_imagination_ros.graph import GRAPHS
 from sparse_imagination_ros.nodes.launch_actions import description
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    return description(REPLAY_ARGUMENTS, replay_graph)
+    return description(GRAPHS['replay'])

@@ -4,10 +4,10 @@
 
 from launch import LaunchDescription
 
-from sparse_imagination_ros.graph import RVIZ_ARGUMENTS, rviz_graph
+from sparse_imagination_ros.graph import GRAPHS
 from sparse_imagination_ros.nodes.launch_actions import description
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    return description(RVIZ_ARGUMENTS, rviz_graph)
+    return description(GRAPHS['rviz'])

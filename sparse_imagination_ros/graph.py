@@ -3,10 +3,11 @@
 """
 Which nodes run together, with which parameters: the one description of the ROS graph.
 
-The launch files turn it into launch actions, `sparse-imagination demo` into processes. Nothing is
-started here, and nothing of ROS is imported.
+The launch files turn it into launch actions, `sparse-imagination launch` and `demo` into
+processes. Nothing is started here, and nothing of ROS is imported.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import os
 from pathlib import Path
@@ -38,7 +39,8 @@ class NodeSpec:
 
     parameters stand above those of the file; arguments are for programs of others, which have no
     such file. environment: added to that of the process. respawn: whether it is started again if
-    it ends. prefix: a command under which `ros2 launch` starts it.
+    it ends. prefix: a command under which it is started. ends_all: whether its end is the end of
+    all.
     """
 
     executable: str
@@ -53,6 +55,7 @@ class NodeSpec:
     arguments: tuple[str, ...] = ()
     respawn: bool = False
     prefix: str = ''
+    ends_all: bool = False
 
     @property
     def name(self) -> str:
@@ -100,6 +103,8 @@ DEMO_ARGUMENTS = (
                            'folder; empty: the one for this robot'),
     Argument('params_file', '', 'parameters of the planner; empty: the config/planner.yaml that '
                                 'ships with the package'),
+    Argument('sim_file', '', 'parameters of the simulator; empty: the config/sim.yaml that ships '
+                             'with the package'),
     ENGINE, BUDGET, NAMESPACE, AUTOSTART, RVIZ, LOG_LEVEL)
 
 REPLAY_ARGUMENTS = (
@@ -110,7 +115,7 @@ REPLAY_ARGUMENTS = (
                                 'ships with the package'),
     Argument('replay_file', '', 'parameters of the player; empty: the config/replay.yaml that '
                                 'ships with the package'),
-    NAMESPACE, RVIZ, LOG_LEVEL)
+    ENGINE, NAMESPACE, RVIZ, LOG_LEVEL)
 
 
 def profile_environment() -> tuple[tuple[str, str], ...]:
@@ -157,8 +162,8 @@ def rviz_graph(
 
 def demo_graph(
     robot: str = 'omnidirectional', seed: str = '9000', bundle: str = '', params_file: str = '',
-    engine: str = '', budget_ms: str = '', namespace: str = '', autostart: str = 'true',
-    rviz: str = 'false', log_level: str = 'info',
+    sim_file: str = '', engine: str = '', budget_ms: str = '', namespace: str = '',
+    autostart: str = 'true', rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the simulated robot and its planner."""
     if robot not in BUNDLES:
@@ -166,8 +171,8 @@ def demo_graph(
     if not seed.isdecimal():
         raise ConfigError(f'`seed` is {seed!r}; allowed are whole numbers from 0')
     sim = _ours(
-        'sim_node', share_path('config', 'sim.yaml'), (('robot', robot), ('seed', int(seed))),
-        namespace, log_level)
+        'sim_node', Path(sim_file) if sim_file else share_path('config', 'sim.yaml'),
+        (('robot', robot), ('seed', int(seed))), namespace, log_level)
     planner = planner_graph(
         bundle or BUNDLES[robot], params_file, engine, budget_ms, namespace, autostart, rviz=rviz,
         log_level=log_level)
@@ -176,17 +181,36 @@ def demo_graph(
 
 def replay_graph(
     bag: str = '', bundle: str = 'rooms', params_file: str = '', replay_file: str = '',
-    namespace: str = '', rviz: str = 'false', log_level: str = 'info',
+    engine: str = '', namespace: str = '', rviz: str = 'false', log_level: str = 'info',
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner in the shadow of a bag, and what plays the bag to it."""
     planner, *viewer = planner_graph(
-        bundle, params_file, namespace=namespace, autostart='false', use_sim_time='true',
+        bundle, params_file, engine, namespace=namespace, autostart='false', use_sim_time='true',
         rviz=rviz, log_level=log_level)
     player = _ours(
         'bag_node', Path(replay_file) if replay_file else share_path('config', 'replay.yaml'),
         (('bag', bag), ('bundle', bundle)), namespace, log_level)
+    player = replace(player, ends_all=True)
     shadow = (('shadow', True), ('timeless', True))
     return (replace(planner, parameters=(*planner.parameters, *shadow)), player, *viewer)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What can be started together, and what may be chosen of it."""
+
+    meaning: str
+    arguments: tuple[Argument, ...]
+    describe: Callable[..., tuple[NodeSpec, ...]]
+
+
+# By the name of the launch file.
+GRAPHS = {
+    'planner': Graph('the planner, for your robot', PLANNER_ARGUMENTS, planner_graph),
+    'demo': Graph('a simulated robot, and the planner', DEMO_ARGUMENTS, demo_graph),
+    'replay': Graph('the planner in the shadow of a bag, and what plays it', REPLAY_ARGUMENTS,
+                    replay_graph),
+    'rviz': Graph('RViz', RVIZ_ARGUMENTS, rviz_graph)}
 
 
 def _ours(

@@ -42,6 +42,12 @@ class OpaqueFunction:
         self.function = function
 
 
+class Shutdown:
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
 class Node:
 
     def __init__(self, **given: Any) -> None:
@@ -54,7 +60,7 @@ class LifecycleNode(Node):
 
 MODULES = {
     'launch': (LaunchContext, LaunchDescription),
-    'launch.actions': (DeclareLaunchArgument, OpaqueFunction),
+    'launch.actions': (DeclareLaunchArgument, OpaqueFunction, Shutdown),
     'launch.substitutions': (LaunchConfiguration,),
     'launch_ros': (),
     'launch_ros.actions': (LifecycleNode, Node),

@@ -4,13 +4,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+import sqlite3
 
-from bag_maker import compressed, drive, image, picture, START_S, twist, write_bag
+from bag_maker import compressed, drive, image, picture, START_S, twist, TYPES, write_bag
 import numpy as np
 import pytest
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 import torch
+import yaml
 
-from sparse_imagination_ros.bags.reading import find_bags
+from sparse_imagination_ros.bags.opening import find_bags
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.training.dataset import load_dataset
 from sparse_imagination_ros.training.from_bags import BagsConfig, dataset_from_bags
@@ -163,3 +166,73 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path):
     (tmp_path / 'data' / 'dataset.json').write_text('{"robot": 3}')
     with pytest.raises(DataError, match=r'is damaged'):
         load_dataset(tmp_path / 'data')
+
+
+HUMBLE = """
+CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
+CREATE TABLE metadata(id INTEGER PRIMARY KEY, metadata_version INTEGER NOT NULL,
+    metadata TEXT NOT NULL);
+CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
+    serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL);
+CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX timestamp_idx ON messages (timestamp ASC);
+INSERT INTO schema VALUES (3, 'humble');
+"""
+QOS = """- history: 3
+  depth: 0
+  reliability: 1
+  durability: 2
+  deadline: {sec: 9223372036, nsec: 854775807}
+  lifespan: {sec: 9223372036, nsec: 854775807}
+  liveliness: 1
+  liveliness_lease_duration: {sec: 9223372036, nsec: 854775807}
+  avoid_ros_namespace_conventions: false"""
+
+
+def test_a_bag_as_humble_lays_it_out_is_read(tmp_path):
+    bag, said = tmp_path / 'bag', drive()
+    bag.mkdir()
+    kinds = {topic: content.__msgtype__ for topic, _, content in said}
+    with sqlite3.connect(bag / 'bag_0.db3') as database:
+        database.executescript(HUMBLE)
+        for number, (topic, kind) in enumerate(kinds.items(), 1):
+            database.execute('INSERT INTO topics VALUES (?, ?, ?, ?, ?)',
+                             (number, topic, kind, 'cdr', QOS))
+        database.executemany(
+            'INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)', [
+                (list(kinds).index(topic) + 1, round((START_S + t) * 1e9),
+                 bytes(TYPES.serialize_cdr(content, kinds[topic]))) for topic, t, content in said])
+    times = [round((START_S + t) * 1e9) for _, t, _ in said]
+    (bag / 'metadata.yaml').write_text(yaml.safe_dump({'rosbag2_bagfile_information': {
+        'version': 5, 'storage_identifier': 'sqlite3', 'relative_file_paths': ['bag_0.db3'],
+        'duration': {'nanoseconds': times[-1] - times[0]},
+        'starting_time': {'nanoseconds_since_epoch': times[0]}, 'message_count': len(said),
+        'topics_with_message_count': [
+            {'topic_metadata': {'name': topic, 'type': kind, 'serialization_format': 'cdr',
+                                'offered_qos_profiles': QOS},
+             'message_count': sum(t == topic for t, _, _ in said)}
+            for topic, kind in kinds.items()],
+        'compression_format': '', 'compression_mode': '',
+        'files': [{'path': 'bag_0.db3',
+                   'starting_time': {'nanoseconds_since_epoch': times[0]},
+                   'duration': {'nanoseconds': times[-1] - times[0]},
+                   'message_count': len(said)}]}}))
+    dataset, (found,) = read([bag], tmp_path / 'data')
+    assert (found.pictures, found.unreadable, found.steps) == (40, 0, 40)
+    assert dataset.actions[0].tolist() == pytest.approx([0.02, 0.5])
+
+
+@pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_a_bag_that_was_compressed_while_recording_is_read(mode, tmp_path):
+    bag, said = tmp_path / 'bag', drive()
+    writer = Writer(bag, version=9, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer:
+        topics = {topic: writer.add_connection(topic, content.__msgtype__, typestore=TYPES)
+                  for topic, _, content in said[:3]}
+        for topic, t, content in said:
+            writer.write(topics[topic], round((START_S + t) * 1e9),
+                         TYPES.serialize_cdr(content, content.__msgtype__))
+    _, (found,) = read([bag], tmp_path / 'data')
+    assert (found.pictures, found.unreadable, found.steps) == (40, 0, 40)

@@ -129,6 +129,7 @@ def test_a_bag_is_played_to_a_planner_in_its_shadow() -> None:
     chosen = planner.given['parameters'][1]
     assert chosen['shadow'] and chosen['timeless'] and chosen['use_sim_time']
     assert not chosen['autostart'], 'the player tells it when to begin'
+    assert planner.given['on_exit'] is None and player.given['on_exit'] is not None
     assert chosen['bundle'] == player.given['parameters'][1]['bundle'] == 'models/mine'
     assert player.given['parameters'][1]['bag'] == 'bags/monday'
     assert Path(player.given['parameters'][0]).is_file()

@@ -25,6 +25,7 @@ ROSDEP_KEYS = {
     'yaml': 'python3-yaml',
 }
 NOT_DECLARED = {
+    'apsw',  # comes with rosbags
     'builtin_interfaces',  # comes with every message package
     'cv_bridge',  # optional
     'gym_pusht',  # optional, has no rosdep key

@@ -16,7 +16,8 @@ import pytest
 from replay_bag import room_drive
 import torch
 
-from sparse_imagination_ros.bags.reading import open_bag, Topic
+from sparse_imagination_ros.bags.opening import open_bag
+from sparse_imagination_ros.bags.reading import Topic
 from sparse_imagination_ros.cli.main import main
 from sparse_imagination_ros.cli.replay import _plannings
 from sparse_imagination_ros.errors import ConfigError

@@ -14,7 +14,8 @@ import pytest
 from replay_bag import room_drive
 from test_replay import replay
 
-from sparse_imagination_ros.bags.reading import open_bag, Topic
+from sparse_imagination_ros.bags.opening import open_bag
+from sparse_imagination_ros.bags.reading import Topic
 from sparse_imagination_ros.cli.main import main
 
 Said = list[Any]

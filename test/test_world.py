@@ -18,6 +18,7 @@ from sparse_imagination_ros.sim.layouts import (
     SIZE_M,
     WALL_M,
 )
+from sparse_imagination_ros.sim.robots import BaseConfig
 from sparse_imagination_ros.sim.rooms import Rooms
 
 ROBOTS = ('omnidirectional', 'differential')
@@ -104,6 +105,21 @@ def test_a_base_that_hears_nothing_stops():
     assert world.velocity.any()
     world.advance(1.0)
     assert not world.velocity.any()
+
+
+@pytest.mark.parametrize('name', ROBOTS)
+def test_a_base_that_drifts_is_off_by_no_more_than_its_share_and_alike_in_each_episode(name):
+    def moved(drift, seed):
+        world = Rooms(name, base=BaseConfig(drift=drift))
+        world.reset(seed)
+        start = world.pose.copy()
+        world.send(np.array([0.2, 0.0]))
+        world.advance(0.3)
+        return world.pose - start
+    true, off = moved(0.0, 3), moved(0.3, 3)
+    assert 0 < np.linalg.norm(off - true) < 0.6 * np.linalg.norm(true)
+    assert np.array_equal(off, moved(0.3, 3))
+    assert not np.array_equal(off, moved(0.3, 4))
 
 
 def test_a_command_that_is_not_finite_is_refused():

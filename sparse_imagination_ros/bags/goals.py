@@ -8,18 +8,18 @@ A picture may have what was sensed there beside it, in a file of the same name t
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-import os
 from pathlib import Path
-import tempfile
 from typing import Any
 
 import cv2
 import numpy as np
 import yaml
 
-from sparse_imagination_ros.bags.reading import COMPRESSED, IMAGE, open_bag, Topic
+from sparse_imagination_ros.bags.opening import open_bag
+from sparse_imagination_ros.bags.reading import COMPRESSED, IMAGE, Topic
 from sparse_imagination_ros.config import read_mapping
 from sparse_imagination_ros.errors import DataError, FrameError
+from sparse_imagination_ros.files import write_whole
 from sparse_imagination_ros.planning.route import Goal
 from sparse_imagination_ros.tokens.frames import decompress
 
@@ -52,27 +52,15 @@ def write_goal(folder: Path, goal: Goal) -> Path:
     if not done:
         raise DataError(f'{path}: the picture cannot be encoded')
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # The picture comes last: what can be seen is whole.
         if goal.sensed is not None and len(goal.sensed):
             values = {SENSED: [float(value) for value in goal.sensed]}
-            _write(path.with_suffix('.yaml'), yaml.safe_dump(values).encode())
-        _write(path, coded.tobytes())
+            write_whole(path.with_suffix('.yaml'), yaml.safe_dump(values).encode())
+        write_whole(path, coded.tobytes())
     except OSError as error:
         raise DataError(f'{path} cannot be written ({error}); choose another goal_folder'
                         ) from error
     return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix='.unfinished-')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _files(path: Path) -> list[Path]:

@@ -3,11 +3,12 @@
 """
 Reads rosbags (sqlite3 and MCAP) as pictures and the numbers that go with them; needs no ROS.
 
-What a model step is, and how the numbers are resampled to it, is decided in `resample.py`.
+How a bag is opened, also a damaged one, stands in `opening.py`; what a model step is, and how the
+numbers are resampled to it, is decided in `resample.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 import math
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_imagination_ros.bags.salvage import readable
 from sparse_imagination_ros.errors import DataError, FrameError
 from sparse_imagination_ros.message_fields import number_at
 from sparse_imagination_ros.tokens.frames import decode, decompress, Picture
@@ -32,6 +32,12 @@ COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 TWISTS = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 
 Times = NDArray[np.float64]
+
+# How compressed data begins, and no message does.
+ZSTD = b'\x28\xb5\x2f\xfd'
+
+# Behind what cannot be read reading goes on after so long, and after so much more each time.
+GAP_NS, GAP_GROWTH = 1_000_000, 1.25
 
 
 @dataclass(frozen=True)
@@ -80,15 +86,28 @@ class Heard:
 
 
 class Bag:
-    """
-    One bag that is open for reading.
-
-    faults: what was found wrong with it; only a forgiving reader survives to tell.
-    """
+    """One bag that is open for reading."""
 
     def __init__(self, path: Path, reader: 'AnyReader', forgiving: bool = False) -> None:
         self.path, self._reader, self._forgiving = path, reader, forgiving
-        self.faults: list[str] = []
+        self._noted: list[str] = []
+        self._damaged: Counter[str] = Counter()
+        # topics -> from .. to, nanoseconds
+        self._holes: dict[str, set[tuple[int, int]]] = {}
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return what was found wrong with it; only a forgiving reader survives to tell."""
+        return (*self._noted, *(
+            f'{topic}: {count} messages are damaged' for topic, count in self._damaged.items()), *(
+            f'{names}: {sum(to - begin for begin, to in holes) / 1e9:.1f} s cannot be read, '
+            f'from {min(holes)[0] / 1e9 - self.span_s[0]:.1f} s on'
+            for names, holes in self._holes.items()))
+
+    def note(self, fault: str) -> None:
+        """Remember a fault."""
+        if fault not in self._noted:
+            self._noted.append(fault)
 
     @property
     def connections(self) -> 'list[Connection]':
@@ -154,7 +173,7 @@ class Bag:
             try:
                 message = self._reader.deserialize(data, connection.msgtype)
             except Exception as error:
-                self._forgive(f'a message of {connection.topic} is damaged', error)
+                self._leave_out(connection.topic, error)
                 continue
             yield Heard(wanted[connection.topic], recorded_ns / 1e9, message)
 
@@ -162,85 +181,62 @@ class Bag:
         self, connections: 'Sequence[Connection]' = (), start_s: float | None = None,
         end_s: float | None = None,
     ) -> 'Iterator[tuple[Connection, int, bytes]]':
-        """Read messages as they are stored; all if no connections are named."""
+        """
+        Read messages as they are stored; all if no connections are named.
+
+        A forgiving reader leaves out what cannot be read, and goes on behind it.
+        """
         start, stop = (None if s is None else round(s * 1e9) for s in (start_s, end_s))
-        reached_s = math.nan
+        reached = self._reader.start_time if start is None else start
         messages = self._reader.messages(connections, start, stop)
         while True:
             try:
                 entry = next(messages, None)
             except Exception as error:
                 names = ', '.join(sorted({c.topic for c in connections})) or 'the bag'
-                self._forgive(
-                    f'{names} cannot be read to its end'
-                    + ('' if math.isnan(reached_s) else
-                       f', only up to {reached_s - self.span_s[0]:.1f} s'), error)
-                return
+                if not self._forgiving:
+                    raise DataError(f'{self.path}: {names} cannot be read ({error})') from error
+                behind = self._behind(connections, reached, stop)
+                self._holes.setdefault(names, set()).add(
+                    (reached, self._reader.end_time if behind is None else behind))
+                if behind is None:
+                    return
+                messages = self._reader.messages(connections, behind, stop)
+                continue
             if entry is None:
                 return
-            reached_s = entry[1] / 1e9
-            yield entry
+            connection, reached, data = entry
+            try:
+                data = _unpacked(data)
+            except Exception as error:
+                self._leave_out(connection.topic, error)
+                continue
+            yield connection, reached, data
+
+    def _leave_out(self, topic: str, error: Exception) -> None:
+        if not self._forgiving:
+            raise DataError(f'{self.path}: a message of {topic} is damaged ({error})') from error
+        self._damaged[topic] += 1
+
+    def _behind(
+        self, connections: 'Sequence[Connection]', damaged: int, stop: int | None,
+    ) -> int | None:
+        """Return from when on messages can be read again, or None if they cannot."""
+        gap = float(GAP_NS)
+        while damaged + gap < min(self._reader.end_time, stop or self._reader.end_time):
+            try:
+                next(self._reader.messages(connections, damaged + round(gap), stop), None)
+            except Exception:
+                # Whatever a reader trips over in damaged data.
+                gap *= GAP_GROWTH
+            else:
+                return damaged + round(gap)
+        return None
 
     def numbers(self, heard: Heard) -> list[float]:
         """Return the numbers of a message at its topic's fields."""
         return [_field(heard.message, path, heard.topic, self.path)
                 for path in heard.topic.fields]
-
-    def _forgive(self, what: str, error: Exception) -> None:
-        if not self._forgiving:
-            raise DataError(f'{self.path}: {what} ({error})') from error
-        if what not in self.faults:
-            self.faults.append(what)
-
-
-@contextmanager
-def open_bag(path: Path, forgiving: bool = False) -> Iterator[Bag]:
-    """
-    Open the folder of a bag.
-
-    A forgiving reader also opens single files and recordings that were cut off, reads what is
-    left, and notes what was wrong.
-    """
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.typesys import get_typestore, Stores
-    if not path.exists():
-        raise DataError(f'{path} is not there; name the folder of a bag')
-    faults: list[str] = []
-    places: list[Any] = [path]
-    if forgiving:
-        places, faults = readable(path)
-    elif path.is_dir() and not (path / 'metadata.yaml').is_file():
-        raise DataError(
-            f'{path} holds no metadata.yaml: it is no bag, or its recording was cut off; '
-            '`ros2 bag reindex` makes it anew')
-    try:
-        # Bags of older distributions do not hold the definitions of their messages.
-        reader = AnyReader(places, default_typestore=get_typestore(Stores.ROS2_HUMBLE))
-        reader.open()
-    except (AnyReaderError, EOFError, TypeError) as error:
-        # The reader trips over what is shorter than a header.
-        raise DataError(f'{path} cannot be read as a bag ({error})') from error
-    try:
-        bag = Bag(path, reader, forgiving)
-        bag.faults += faults
-        yield bag
-    except AnyReaderError as error:
-        raise DataError(f'{path} cannot be read as a bag ({error})') from error
-    finally:
-        reader.close()
-
-
-def find_bags(paths: Sequence[Path]) -> list[Path]:
-    """Return all bags among paths: each is a bag, or a folder with bags somewhere inside."""
-    found = []
-    for path in paths:
-        inside = sorted(file.parent for file in path.rglob('metadata.yaml'))
-        if not inside:
-            with open_bag(path):
-                pass
-            inside = [path]
-        found += inside
-    return found
 
 
 def make_series(
@@ -260,6 +256,15 @@ def shot_of(heard: Heard) -> Shot:
     except FrameError as error:
         picture = error
     return Shot(heard.recorded_s, stamp_of(heard.message), picture)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Undo what was done to single messages; without its metadata a bag does not say so."""
+    if data[:len(ZSTD)] != ZSTD:
+        return data
+    from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
+
+    return DECOMPRESSORS['zstd'](data, 0)
 
 
 def _picture(message: Any) -> Picture:

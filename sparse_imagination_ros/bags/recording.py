@@ -63,12 +63,15 @@ class Bag:
                 QosLiveliness.AUTOMATIC, INFINITE, False)])
         self.counts[topic] = 0
 
-    def copy_topic(self, connection: Connection, types: Typestore) -> None:
-        """Announce a topic of another bag as it was there."""
+    def copy_topic(self, connection: Connection, types: Typestore) -> bool:
+        """Announce a topic of another bag as it was there, if it is known what it is made of."""
+        if connection.msgtype not in types.types:
+            return False
         offered = getattr(connection.ext, 'offered_qos_profiles', [])
         self._connections[connection.topic] = self._writer.add_connection(
             connection.topic, connection.msgtype, typestore=types, offered_qos_profiles=offered)
         self.counts[connection.topic] = 0
+        return True
 
     def make(self, message_type: str, **values: Any) -> Any:
         """Make a message of a type such as std_msgs/msg/String."""

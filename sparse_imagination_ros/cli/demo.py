@@ -17,6 +17,7 @@ from rich.console import Console
 from sparse_imagination_ros.cli.display import Display, result_table
 from sparse_imagination_ros.cli.domains import isolated, own_domain
 from sparse_imagination_ros.cli.processes import Processes
+from sparse_imagination_ros.config import read_mapping
 from sparse_imagination_ros.errors import BundleError, SparseImaginationError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Demo:
     seed: int
     time_limit_s: float
     domain: int | None
+    sim_file: Path | None
     out: Path
 
 
@@ -55,6 +57,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--bundle', default='', help='the model: name of one in models/, or path of a folder '
                                      '(the one for this robot)')
+    parser.add_argument(
+        '--sim-file', type=Path, metavar='FILE',
+        help='parameters of sim_node, such as base_drift, camera_noise and camera_latency_s '
+             '(the config/sim.yaml of the package)')
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='FOLDER',
                         help='where the results go (%(default)s)')
     parser.add_argument('--domain', type=int, metavar='N',
@@ -76,13 +82,13 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     robot = args.robot or 'omnidirectional'
     main = Demo(robot, args.bundle or BUNDLES[robot], args.episodes, args.seed, args.time_limit,
-                args.domain, args.out)
+                args.domain, args.sim_file, args.out)
     runs = [_drive(main, console)]
     numbers = summary(runs[0])
     if args.robot is None and not args.bundle:
         beside = Demo(
             'differential', BUNDLES['differential'], min(args.episodes, DIFFERENTIAL_EPISODES),
-            args.seed, args.time_limit, args.domain, args.out / 'differential')
+            args.seed, args.time_limit, args.domain, args.sim_file, args.out / 'differential')
         try:
             bundle_path(beside.bundle)
         except SparseImaginationError:
@@ -110,8 +116,11 @@ def _drive(demo: Demo, console: Console) -> DemoRun:
         raise BundleError(
             f'{bundle_path(demo.bundle)} is not there; name a bundle folder, or make one with '
             '`sparse-imagination train`')
+    if demo.sim_file is not None:
+        read_mapping(demo.sim_file)
     graph = demo_graph(
-        demo.robot, str(demo.seed), demo.bundle, namespace='', autostart='false')
+        demo.robot, str(demo.seed), demo.bundle, sim_file=str(demo.sim_file or ''),
+        autostart='false')
     with own_domain(demo.domain) as domain:
         os.environ.update(
             isolated(domain), ROS_LOG_DIR=str((demo.out / 'logs/ros').resolve()),

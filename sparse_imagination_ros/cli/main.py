@@ -28,6 +28,7 @@ COMMANDS = {
     'compile': 'find the fastest engine for a bundle on this machine',
     'benchmark': 'how fast this machine imagines, by engine and size',
     'replay': 'what the planner would have done on a recorded bag, and how well it imagines',
+    'launch': 'start nodes as `ros2 launch` does, where there is none',
     'inspect': 'show what a bundle, or a checkpoint of an official release, holds',
 }
 FAILED, INTERRUPTED = 2, 130

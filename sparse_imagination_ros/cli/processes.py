@@ -7,6 +7,7 @@ import ctypes
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from types import TracebackType
 
 from sparse_imagination_ros.errors import SparseImaginationError
 from sparse_imagination_ros.graph import NodeSpec, Value
+from sparse_imagination_ros.share import PACKAGE
 
 # How long a process may take to end, before it is told so less kindly.
 PATIENCE_S = 5.0
@@ -64,19 +66,32 @@ class Processes:
         environment = {
             **os.environ, 'ROS_LOG_DIR': str(self._logs.resolve() / 'ros'), **self._environment,
             **dict(spec.environment)}
-        with log.open('wb') as output:
-            process = subprocess.Popen(
-                command_line(spec), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env=environment,
-                # Ctrl-C is for us; we end the nodes in order.
-                start_new_session=True, preexec_fn=_die_with_parent)
+        words = command_line(spec)
+        try:
+            with log.open('wb') as output:
+                process = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                    env=environment,
+                    # Ctrl-C is for us; we end the nodes in order.
+                    start_new_session=True, preexec_fn=_die_with_parent)
+        except OSError as error:
+            raise ProcessError(f'{spec.name} cannot be started by `{words[0]}` ({error})'
+                               ) from error
         self._children[spec.name] = _Child(process, log)
         return process.pid
+
+    def log(self, name: str) -> Path:
+        """Return what a node that runs writes to."""
+        return self._children[name].log
+
+    def code(self, name: str) -> int | None:
+        """Return with what a node ended, or None if it runs."""
+        return self._children[name].process.poll()
 
     def check(self) -> None:
         """Complain if a process ended by itself."""
         for name, child in self._children.items():
-            code = child.process.poll()
+            code = self.code(name)
             if code is not None:
                 raise ProcessError(
                     f'{name} ended by itself ({_exit(code)}); the end of {child.log}:\n'
@@ -96,7 +111,11 @@ class Processes:
 
 def command_line(spec: NodeSpec) -> list[str]:
     """Return how a node is started, with this Python."""
-    words = [sys.executable, '-m', f'{spec.package}.nodes.{spec.executable}', '--ros-args',
+    if spec.package != PACKAGE:
+        raise ProcessError(
+            f'{spec.name} is not of this package; start it by `ros2 launch`, or by itself')
+    words = [*shlex.split(spec.prefix), sys.executable, '-m',
+             f'{spec.package}.nodes.{spec.executable}', '--ros-args',
              '--log-level', spec.log_level, '-r', f'__node:={spec.name}']
     if spec.namespace:
         words += ['-r', f'__ns:=/{spec.namespace.strip("/")}']

@@ -131,7 +131,7 @@ def _encoder(name: str, weights: Path | None) -> 'Encoder | None':
 def _from_bags(
     paths: list[Path], config: Any, start: 'Encoder | Bundle | None', work: Path, show: Any,
 ) -> 'tuple[Dataset, list[Findings]]':
-    from sparse_imagination_ros.bags.reading import find_bags
+    from sparse_imagination_ros.bags.opening import find_bags
     from sparse_imagination_ros.training.from_bags import dataset_from_bags
     return dataset_from_bags(
         find_bags(paths), config, _image_size(start), work / 'data', partial(show, 'pictures'))

@@ -76,7 +76,7 @@ def _datasets(
     from sparse_imagination_ros.training.episodes import dataset_from_recording
     datasets = [dataset_from_recording(folder) for folder in recordings]
     if bags:
-        from sparse_imagination_ros.bags.reading import find_bags
+        from sparse_imagination_ros.bags.opening import find_bags
         from sparse_imagination_ros.training.from_bags import dataset_from_bags
         name = 'drives' if commanded else 'videos'
         dataset, _ = dataset_from_bags(

@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from sparse_imagination_ros.bags.reading import open_bag
+from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import NodeError, PlanningError, SparseImaginationError
 from sparse_imagination_ros.nodes.asking import Lifecycle

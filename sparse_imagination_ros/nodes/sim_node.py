@@ -37,7 +37,7 @@ from sparse_imagination_ros.nodes.publishing import (
 )
 from sparse_imagination_ros.nodes.runtime import run_node
 from sparse_imagination_ros.sim.camera import CameraConfig
-from sparse_imagination_ros.sim.robots import ROBOTS
+from sparse_imagination_ros.sim.robots import BaseConfig, ROBOTS
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, SPLITS
 
@@ -69,7 +69,8 @@ class FeedConfig:
 GROUPS = (
     Group(SimConfig, read_only=('robot', 'odom_rate_hz')),
     Group(FeedConfig, 'camera_', read_only=('rate_hz', 'latency_s')),
-    Group(CameraConfig, 'camera_', read_only=('size', 'noise', 'lighting')))
+    Group(CameraConfig, 'camera_', read_only=('size', 'noise', 'lighting')),
+    Group(BaseConfig, 'base_', read_only=('drift',)))
 
 
 class SimNode(Node):
@@ -80,7 +81,8 @@ class SimNode(Node):
         self._settings = Parameters(self, GROUPS)
         config = self._settings.config(SimConfig)
         feed = self._settings.config(FeedConfig)
-        self._world = Rooms(config.robot, self._settings.config(CameraConfig))
+        self._world = Rooms(
+            config.robot, self._settings.config(CameraConfig), self._settings.config(BaseConfig))
         self._latency_s = feed.latency_s
         self._waiting: deque[tuple[float, Image]] = deque()
         self._complained = False

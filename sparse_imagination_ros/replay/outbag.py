@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparse_imagination_ros.bags.reading import open_bag
+from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.bags.recording import Bag
 from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.replay.results import Row, Run

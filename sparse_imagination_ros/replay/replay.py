@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_imagination_ros.bags.reading import open_bag
+from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.evaluation.versions import versions
 from sparse_imagination_ros.planning.charged import charged

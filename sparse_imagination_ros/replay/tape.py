@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.bags.reading import (
     Bag,
     COMPRESSED,
     Heard,
     IMAGE,
     make_series,
-    open_bag,
     Series,
     shot_of,
     stamp_of,
@@ -32,6 +32,7 @@ from sparse_imagination_ros.bags.reading import (
 )
 from sparse_imagination_ros.bags.resample import Clock, mean_commands, stretches
 from sparse_imagination_ros.errors import DataError, FrameError
+from sparse_imagination_ros.files import write_whole
 from sparse_imagination_ros.replay.settings import ReplayConfig
 from sparse_imagination_ros.tokens.frames import Picture
 from sparse_imagination_ros.world_models.bundle import Bundle
@@ -192,7 +193,7 @@ def _read(
     try:
         bag.find(wanted['commands'])
     except DataError as error:
-        bag.faults.append(f'no commands: {error}')
+        bag.note(f'no commands: {error}')
         del wanted['commands']
     first_s, last_s = span(bag, config)
     begin_s, end_s = bag.span_s
@@ -225,7 +226,7 @@ def _read(
                 shots.append((shot.recorded_s, shot.stamped_s))
     reels.close()
     if early:
-        bag.faults.append(f'{early} pictures came before anything was sensed')
+        bag.note(f'{early} pictures came before anything was sensed')
     recorded, stamped = np.array(shots, float).reshape(-1, 2).T
     clock = Clock(recorded, stamped, manifest.step_s)
     # A message without a stamp is dated by its arrival.
@@ -239,7 +240,7 @@ def _read(
     low, high = (np.array(v, np.float32) for v in (manifest.actions.low, manifest.actions.high))
     beyond = ((commands.values < low - 1e-6) | (commands.values > high + 1e-6)).any(1)
     if len(recorded) and not len(commands.values) and 'commands' in wanted:
-        bag.faults.append('no commands: their topic is empty')
+        bag.note('no commands: their topic is empty')
     backwards = np.diff(clock.times) < 0
     gaps = len(stretches(clock.times, np.zeros(0), manifest.step_s)) - 1 - clock.jumps
     findings = Findings(
@@ -253,7 +254,7 @@ def _read(
         thumbnail_ends=np.array(reels.ends, np.int64),
         sensed=np.array(senses, np.float32).reshape(len(senses), len(manifest.senses)))
     # Written last: without it the rest does not count.
-    (folder / FACTS).write_text(json.dumps(asdict(findings), indent=2) + '\n', encoding='utf-8')
+    write_whole(folder / FACTS, (json.dumps(asdict(findings), indent=2) + '\n').encode())
 
 
 class _Said:
@@ -270,7 +271,7 @@ class _Said:
                 (heard.recorded_s, stamp_of(heard.message), self._bag.numbers(heard)))
         except DataError as error:
             if not self._faulty:
-                self._bag.faults.append(f'no commands: {error}')
+                self._bag.note(f'no commands: {error}')
             self._faulty = True
 
     def series(self, topic: Topic) -> Series:

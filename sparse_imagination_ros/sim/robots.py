@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import WorldError
 
 Vector = NDArray[np.float64]
@@ -17,6 +18,15 @@ class Motion(Protocol):
     """Velocity in the robot's command space [A] at a heading -> pose rate [x, y, heading]."""
 
     def __call__(self, velocity: Vector, heading: float) -> Vector: ...
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """What is wrong with the simulated base."""
+
+    drift: float = setting(
+        0.0, 'by which share of its speed the base is off at most, in each direction, drawn per '
+             'episode', 0.0, 0.5)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sparse_imagination_ros.errors import WorldError
 from sparse_imagination_ros.sim.camera import Camera, CameraConfig
 from sparse_imagination_ros.sim.explore import Explorer
 from sparse_imagination_ros.sim.layouts import draw_layout, draw_place, Layout, SIZE_M
-from sparse_imagination_ros.sim.robots import Robot, robot, Vector
+from sparse_imagination_ros.sim.robots import BaseConfig, Robot, robot, Vector
 from sparse_imagination_ros.sim.world import PHYSICS_STEP_S, State
 
 GOAL_RADIUS_M = 0.2
@@ -24,8 +24,12 @@ class Rooms:
     state: ClassVar[State] = State(('x', 'y', 'heading'), SIZE_M)
     step_s: ClassVar[float] = 0.6
 
-    def __init__(self, robot_name: str, camera: CameraConfig = CameraConfig()) -> None:
+    def __init__(
+        self, robot_name: str, camera: CameraConfig = CameraConfig(),
+        base: BaseConfig = BaseConfig(),
+    ) -> None:
         self.robot: Robot = robot(robot_name)
+        self._base = base
         self._camera = Camera(camera)
         self.reset(0)
 
@@ -36,6 +40,11 @@ class Rooms:
         self.velocity: Vector = np.zeros(len(self.robot.limit))
         self.time_s = 0.0
         self._camera.reset(seed)
+        size = len(self.robot.limit)
+        rng = np.random.default_rng([seed, size])
+        # Too fast, too slow, and what is meant for one direction leaks into another.
+        self._drifted: NDArray[np.float64] = (
+            np.eye(size) + self._base.drift * rng.uniform(-1, 1, (size, size)))
         self._waiting: deque[tuple[float, Vector]] = deque()
         self._command: Vector = np.zeros_like(self.velocity)
         self._command_s = -np.inf
@@ -53,7 +62,8 @@ class Rooms:
             self._take_command()
             change = np.array(self.robot.acceleration) * PHYSICS_STEP_S
             self.velocity += np.clip(self._command - self.velocity, -change, change)
-            self._move(self.robot.motion(self.velocity, self.pose[2]) * PHYSICS_STEP_S)
+            moving = self._drifted @ self.velocity
+            self._move(self.robot.motion(moving, self.pose[2]) * PHYSICS_STEP_S)
 
     @property
     def goal(self) -> Vector:

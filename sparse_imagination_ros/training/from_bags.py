@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.bags.reading import (
     Bag,
     COMPRESSED,
     IMAGE,
-    open_bag,
     Series,
     Times,
     Topic,
