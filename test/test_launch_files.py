@@ -16,6 +16,7 @@ from sparse_imagination_ros.graph import (
     BUNDLES,
     DEMO_ARGUMENTS,
     demo_graph,
+    planner_graph,
     PLANNER_ARGUMENTS,
     planner_graph,
     PROFILE_VARIABLES,
@@ -153,6 +154,7 @@ def test_the_process_launcher_starts_the_same_nodes() -> None:
             assert any(word.startswith(f'{name}:=') for word in words)
     assert "bundle:='it''s/mine'" in command_line(specs[1])
     assert 'autostart:=true' in command_line(specs[1])
+    assert command_line(planner_graph(prefix='chrt --rr 10')[0])[:3] == ['chrt', '--rr', '10']
 
 
 @pytest.mark.parametrize('wrong', [
