@@ -16,7 +16,6 @@ from sparse_imagination_ros.graph import (
     BUNDLES,
     DEMO_ARGUMENTS,
     demo_graph,
-    planner_graph,
     PLANNER_ARGUMENTS,
     planner_graph,
     PROFILE_VARIABLES,
