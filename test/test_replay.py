@@ -192,9 +192,43 @@ def test_against_the_clock_a_plan_has_a_deadline_and_knows_how_old_its_picture_i
     assert len(hurried) == len(rows['plan'])
     for (left_s, waited_s), began_s, time_s in zip(
             hurried, rows['began_s'], rows['time_s'], strict=True):
-        assert 0 < left_s <= 0.09
+        assert left_s <= 0.09
         assert waited_s == pytest.approx(max(0.0, began_s - time_s), abs=1e-5)
     assert max(rows['imagined']) > 0 and all(rows['reason'])
+
+
+def test_reading_the_goal_costs_the_planner_no_time(
+    folder: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sparse_imagination_ros.replay import drive
+
+    now, picture, ages_s = [0.0], drive.Film.picture, 1e6
+
+    def slow(self: drive.Film, index: int) -> Any:
+        now[0] += ages_s
+        return picture(self, index)
+
+    monkeypatch.setattr(drive, 'perf_counter', lambda: now[0])
+    monkeypatch.setattr(drive.Film, 'picture', slow)
+    assert replay(folder, untrained, str(folder / 'bag'), '--json', str(folder / 'slow.json'),
+                  '--work', str(folder / 'slow')) == 0
+    rows = json.loads((folder / 'slow.json').read_text())['runs'][0]['rows']
+    assert len(set(rows['goal'])) > 3 and max(rows['began_s']) < ages_s
+
+
+def test_no_more_pictures_are_kept_however_far_away_a_goal_is(
+    folder: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sparse_imagination_ros.replay import drive
+
+    plans = []
+    for kept in (drive.KEPT, 2):
+        monkeypatch.setattr(drive, 'KEPT', kept)
+        assert replay(
+            folder, untrained, str(folder / 'bag'), '--offline', '--goal-s', '4', '--json',
+            str(folder / 'far.json'), '--work', str(folder / f'far{kept}')) == 0
+        plans.append(json.loads((folder / 'far.json').read_text())['runs'][0]['rows']['plan'])
+    assert plans[0] == plans[1] and len(plans[0]) > 10
 
 
 def test_ranks_and_calibration_are_shares_of_what_there_is(numbers) -> None:

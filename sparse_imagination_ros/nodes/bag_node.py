@@ -26,7 +26,12 @@ from sensor_msgs.msg import Image
 
 from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.config import setting
-from sparse_imagination_ros.errors import NodeError, PlanningError, SparseImaginationError
+from sparse_imagination_ros.errors import (
+    ConfigError,
+    NodeError,
+    PlanningError,
+    SparseImaginationError,
+)
 from sparse_imagination_ros.nodes.asking import Lifecycle
 from sparse_imagination_ros.nodes.messages import (
     image_from,
@@ -91,20 +96,23 @@ class BagNode(Node):
 
     def play(self) -> int:
         """Play the bag to its end; return how many plans came back."""
+        if not self._play.bag:
+            raise ConfigError('`bag` is empty; name what is to be played, as bag:=my_bags/monday')
         bundle = Bundle.load(bundle_path(self._play.bundle))
         self._manifest: Manifest = bundle.manifest
         path, plans = Path(self._play.bag), 0
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, \
+                open_bag(path, forgiving=True) as bag, open_bag(path, forgiving=True) as ahead:
             tape = make_tape(path, bundle, self._config, Path(folder))
             for fault in tape.findings.faults:
                 self.get_logger().warning(f'{path}: {fault}')
             found = chapters(tape, self._config.goal_s)
             for number, chapter in enumerate(found):
                 self._renew(first=number == 0)
-                with open_bag(path, forgiving=True) as bag:
-                    for _ in replay_chapter(
-                            tape, bag, chapter, self, self._manifest, self._config, budget_s=None):
-                        plans += 1
+                for _ in replay_chapter(
+                        tape, bag, ahead, chapter, self, self._manifest, self._config,
+                        budget_s=None):
+                    plans += 1
                 self.get_logger().info(f'part {number + 1} of {len(found)}: {plans} plans so far')
         return plans
 

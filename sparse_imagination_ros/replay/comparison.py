@@ -4,11 +4,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sparse_imagination_ros.errors import DataError
-from sparse_imagination_ros.replay.results import as_json, Replay
+from sparse_imagination_ros.replay.results import as_json, Replay, run_names
 
 # metric -> whether more is better, how it is written
 METRICS = {
@@ -96,11 +95,12 @@ def verdict(difference: Difference) -> str:
 
 
 def _all_metrics(values: Mapping[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    """Return the metrics of each run under the name of its bag and its number of tokens."""
+    """Return the metrics of each run under its name."""
     qualities = {quality['tokens']: quality for quality in values['qualities']}
-    return [(f'{Path(run["bag"]).name}, {run["tokens"]} tokens',
-             {**_imagined(qualities.get(run['tokens'])), **_planned(run)})
-            for run in values['runs']]
+    runs = values['runs']
+    names = run_names([(run['bag'], run['tokens'], run['engine']) for run in runs])
+    return [(name, {**_imagined(qualities.get(run['tokens'])), **_planned(run)})
+            for name, run in zip(names, runs, strict=True)]
 
 
 def _imagined(quality: Mapping[str, Any] | None) -> dict[str, float]:

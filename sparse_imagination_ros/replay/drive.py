@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_imagination_ros.bags.reading import Bag, Shot, Times
+from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.planning.plan import Array, CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Cycle
 from sparse_imagination_ros.replay.legs import Leg
@@ -26,8 +27,8 @@ from sparse_imagination_ros.replay.tape import fit_picture, Tape, topics
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.world_models.manifest import Manifest
 
-# Pictures whose stamps are out of order are asked for a little later than others.
-SPARE = 30
+# So many pictures are kept: those whose stamps are out of order are asked for a little later.
+KEPT = 30
 
 
 class Thinker(Protocol):
@@ -72,14 +73,21 @@ class Known(CommandHistory):
 
 
 def replay_chapter(
-    tape: Tape, bag: Bag, chapter: Sequence[Leg], planner: Thinker, manifest: Manifest,
-    config: ReplayConfig, budget_s: float | None,
+    tape: Tape, bag: Bag, bag_ahead: Bag, chapter: Sequence[Leg], planner: Thinker,
+    manifest: Manifest, config: ReplayConfig, budget_s: float | None,
 ) -> Iterator[Step]:
-    """Plan through one chapter; budget_s: what a cycle may take, or None without a clock."""
+    """
+    Plan through one chapter.
+
+    bag, bag_ahead: that of the tape, opened twice: goals lie far ahead, and what lies between is
+    not to be kept. budget_s: what a cycle may take, or None without a clock.
+    """
     offline = budget_s is None
     scale = np.array(manifest.actions.high, np.float32)
     sent = _Obeyed(tape, scale, config.command_hold_s)
-    film = _Film(tape, bag, manifest, config, _first(chapter), _last(chapter))
+    film = Film(
+        tape, bag, manifest, config, [i for leg in chapter for i in leg.pictures])
+    goals = Film(tape, bag_ahead, manifest, config, [leg.goal for leg in chapter])
     free_s, goal, dropped = -np.inf, None, 0
     for number, leg in enumerate(chapter):
         waiting = deque(leg.pictures)
@@ -96,9 +104,9 @@ def replay_chapter(
                     dropped += 1
                     continue
             if goal != leg.goal:
-                goal = leg.goal
+                goal, shown = leg.goal, goals.picture(leg.goal)
                 began = perf_counter()
-                planner.set_goal(film.picture(goal), tape.sensed[goal])
+                planner.set_goal(shown, tape.sensed[goal])
                 if not offline:
                     now_s += config.rate * (perf_counter() - began)
             history = sent.until(now_s)
@@ -115,15 +123,6 @@ def replay_chapter(
             yield Step(index, leg.goal, stamp_s, now_s, ready_s, film.decode_ms[index], dropped,
                        cycle)
             dropped = 0
-            film.forget(index)
-
-
-def _first(chapter: Sequence[Leg]) -> int:
-    return min(min(leg.pictures) for leg in chapter)
-
-
-def _last(chapter: Sequence[Leg]) -> int:
-    return max(max(*leg.pictures, leg.goal) for leg in chapter)
 
 
 class _Obeyed:
@@ -145,32 +144,35 @@ class _Obeyed:
         return Known(self._at[first:last], self._values[first:last])
 
 
-class _Film:
-    """The pictures of a stretch of a bag, read as they are needed and kept until they are not."""
+class Film:
+    """Some pictures of a bag, read as they are needed; the last ones that were read are kept."""
 
     def __init__(
-        self, tape: Tape, bag: Bag, manifest: Manifest, config: ReplayConfig, first: int,
-        last: int,
+        self, tape: Tape, bag: Bag, manifest: Manifest, config: ReplayConfig,
+        wanted: Sequence[int],
     ) -> None:
         images = topics(config, manifest)['images']
-        begin_s, end_s = tape.recorded[first], tape.recorded[last]
+        begin_s, end_s = tape.recorded[min(wanted)], tape.recorded[max(wanted)]
         shots = bag.shots(images, float(begin_s) - 1e-6, float(end_s) + 1e-3)
         number = int(np.searchsorted(tape.recorded, float(begin_s) - 1e-6))
         self._shots = self._fitting(shots, manifest, number)
-        self._kept: dict[int, Picture] = {}
+        self._path, self._kept = bag.path, dict[int, Picture]()
         self.decode_ms: dict[int, float] = {}
 
     def picture(self, index: int) -> Picture:
         while index not in self._kept:
             began = perf_counter()
-            number, picture = next(self._shots)
+            entry = next(self._shots, None)
+            if entry is None:
+                raise DataError(
+                    f'{self._path}: picture {index} is not where it was; the bag was changed '
+                    f'meanwhile, or pictures arrived more than {KEPT} places from their order')
+            number, picture = entry
             self.decode_ms[number] = 1000 * (perf_counter() - began)
             self._kept[number] = picture
+            if len(self._kept) > KEPT:
+                del self._kept[min(self._kept)]
         return self._kept[index]
-
-    def forget(self, index: int) -> None:
-        for number in [n for n in self._kept if n <= index - SPARE]:
-            del self._kept[number]
 
     @staticmethod
     def _fitting(

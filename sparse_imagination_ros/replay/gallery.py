@@ -45,7 +45,7 @@ def gallery(
     tape: Tape, bundle: Bundle, config: ReplayConfig, steps: int, share: int = 1,
 ) -> list[Shown]:
     """Show a tape: pictures evenly spread, with the future `steps` ahead where there is one."""
-    chosen = evenly(len(tape.times), MOST_PICTURES // share)
+    chosen = evenly(len(tape.times), max(2, MOST_PICTURES // share))
     segments = find_segments(tape, bundle.manifest, steps, 10**9, config.command_hold_s)
     starts = segments.pictures[:, segments.context - 1]
     beginning = {int(start): row for row, (start, ahead) in enumerate(

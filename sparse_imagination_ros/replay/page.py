@@ -14,6 +14,7 @@ import numpy as np
 from sparse_imagination_ros.evaluation.drawings import histogram
 from sparse_imagination_ros.evaluation.estimates import Percentiles, percentiles
 from sparse_imagination_ros.evaluation.page import fact, pairs, part, template
+from sparse_imagination_ros.files import write_whole
 from sparse_imagination_ros.replay.charts import (
     calibration_curve,
     error_map,
@@ -23,10 +24,22 @@ from sparse_imagination_ros.replay.charts import (
 from sparse_imagination_ros.replay.comparison import compared, Difference, verdict
 from sparse_imagination_ros.replay.gallery import Shown
 from sparse_imagination_ros.replay.quality import Quality
-from sparse_imagination_ros.replay.results import estimate, Replay, Run, summary
+from sparse_imagination_ros.replay.results import (
+    bag_names,
+    estimate,
+    Replay,
+    Run,
+    run_names,
+    summary,
+)
 
 # Lines in a plot are broken where nothing was planned for so long, seconds.
 GAP_S = 2.0
+# Columns of the table of times, and which of them are left out where there is little room.
+TIMES = (
+    ('Replay', 'word'), ('Tokens chosen', ''), ('Late', ''), ('Dropped', ''), ('Decode', 'extra'),
+    ('Encode', 'extra'), ('Imagine', 'extra'), ('Plan', ''), ('p95', ''), ('p99', 'extra'),
+    ('max', 'extra'), ('Age p95', ''))
 
 
 def write_page(
@@ -34,8 +47,7 @@ def write_page(
     path: Path, against: Sequence[Difference] = (),
 ) -> None:
     """Write the page; pictures: of each bag. It asks nothing of any network."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_page(replay, pictures, ahead_s, painted, against), encoding='utf-8')
+    write_whole(path, _page(replay, pictures, ahead_s, painted, against).encode())
 
 
 def _page(
@@ -63,7 +75,7 @@ def _page(
         time_note=_time_note(replay),
         histogram=histogram(
             np.array([row.total_ms for row in clocked.rows]), clocked.budget_ms)
-        if clocked else '', time_rows=_time_rows(replay, summaries), bag_rows=_bag_rows(replay),
+        if clocked else '', time_table=_time_table(replay, summaries), bag_rows=_bag_rows(replay),
         faults=_faults(replay), settings=pairs(_settings(replay)),
         versions=pairs(replay.versions.items()))
 
@@ -97,12 +109,7 @@ def _facts(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
     run, found = replay.runs[0], summaries[0]
     facts = [
         fact('Plans', f'{found["cycles"]} <small>with {run.tokens} tokens</small>'),
-        fact('Late', f'{found["late"]} <small>of {found["cycles"]}</small>',
-             'bad' if found['late'] else ''),
-        fact('Plan, median', f'{found["ms"]["total"]["p50"]:.1f} <small>of {run.budget_ms:g} ms'
-                             '</small>'),
-        fact('Pictures dropped',
-             f'{found["dropped"]} <small>{found["dropped_share"]:.0%}</small>'),
+        *(_timely(run, found) if run.clock else ()),
         fact('Direction, cosine',
              f'{found["direction"]["value"]:+.2f} <small>1: the same</small>'),
         fact('Sequence error', f'{found["sequence"]["value"]:.2f} <small>standing: '
@@ -116,6 +123,16 @@ def _facts(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
     return '\n'.join(facts)
 
 
+def _timely(run: Run, found: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        fact('Late', f'{found["late"]} <small>of {found["cycles"]}</small>',
+             'bad' if found['late'] else ''),
+        fact('Plan, median',
+             f'{found["ms"]["total"]["p50"]:.1f} <small>of {run.budget_ms:g} ms</small>'),
+        fact('Pictures dropped',
+             f'{found["dropped"]} <small>{found["dropped_share"]:.0%}</small>'))
+
+
 def _warning(replay: Replay) -> str:
     if not replay.partial:
         return ''
@@ -127,11 +144,11 @@ def _comparison(replay: Replay, against: Sequence[Difference]) -> str:
     rows = compared(replay)
     parts = []
     if len(replay.runs) > 1:
-        head = ''.join(f'<th>{escape(_name(run))}</th>' for run in replay.runs)
+        head = ''.join(f'<th>{escape(name)}</th>' for name in _run_names(replay))
         body = ''.join(
             f'<tr><td class="name">{escape(row.name)}</td>'
             + ''.join(_cell(value, row.best, row.form) for value in row.values) + '</tr>'
-            for row in rows)
+            for row in rows if any(value is not None for value in row.values))
         parts.append(
             '<section><h2>Side by side</h2><p class="note">Green: the best of a row.</p>'
             f'<div class="table"><table><thead><tr><th class="word"></th>{head}</tr></thead>'
@@ -212,10 +229,10 @@ def _planning_note(replay: Replay) -> str:
 def _planning_rows(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
     ranks = {quality.tokens: quality.rank for quality in replay.qualities}
     rows = []
-    for run, found in zip(replay.runs, summaries, strict=True):
+    for name, run, found in zip(_run_names(replay), replay.runs, summaries, strict=True):
         rank = ranks.get(run.tokens)
         rows.append(
-            f'<tr><td class="name">{escape(Path(run.bag).name)}</td><td>{run.tokens}</td>'
+            f'<tr><td class="name">{escape(name)}</td>'
             f'<td>{found["cycles"]}</td><td>{interval(estimate(found["direction"]))}</td>'
             f'<td>{interval(estimate(found["magnitude"]))}</td>'
             f'<td>{interval(estimate(found["sequence"]), ".2f")}</td>'
@@ -228,16 +245,27 @@ def _time_note(replay: Replay) -> str:
     if replay.settings['offline']:
         return 'Replayed without a clock: every picture was planned from, and no plan came late.'
     rate = replay.settings['replay']['rate']
+    earlier = (' Some of it was measured by an earlier call.'
+               if any(run.earlier for run in replay.runs) else '')
     return (f'The bag ran on at {rate:g} times its speed while the planner thought; only the '
-            'newest picture waits for it. Age: of the frame when its plan was ready.')
+            'newest picture waits for it. Milliseconds, the median where nothing else is said. '
+            f'Age: of the frame when its plan was ready.{earlier}')
+
+
+def _time_table(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
+    if replay.settings['offline']:
+        return ''
+    head = ''.join(f'<th class="{kind}">{name}</th>' for name, kind in TIMES)
+    return (f'<div class="table" style="margin-top:24px"><table><thead><tr>{head}</tr></thead>'
+            f'<tbody>{_time_rows(replay, summaries)}</tbody></table></div>')
 
 
 def _time_rows(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
     rows = []
-    for run, found in zip(replay.runs, summaries, strict=True):
+    for name, found in zip(_run_names(replay), summaries, strict=True):
         ms = found['ms']
         rows.append(
-            f'<tr><td class="name">{escape(Path(run.bag).name)}</td><td>{run.tokens}</td>'
+            f'<tr><td class="name">{escape(name)}</td><td>{_chosen(found["tokens"])}</td>'
             f'<td>{found["late"]} of {found["cycles"]}</td><td>{found["dropped"]}</td>'
             f'<td class="extra">{ms["decode"]["p50"]:.1f}</td>'
             f'<td class="extra">{ms["encode"]["p50"]:.1f}</td>'
@@ -247,9 +275,18 @@ def _time_rows(replay: Replay, summaries: Sequence[dict[str, Any]]) -> str:
     return '\n'.join(rows)
 
 
+def _chosen(counts: dict[str, int]) -> str:
+    """Say how many tokens the cycles had, the most frequent numbers first."""
+    total, order = sum(counts.values()), sorted(counts, key=lambda n: -counts[n])
+    return ', '.join(
+        f'{number} <small>{counts[number] / total:.0%}</small>' for number in order[:3]
+    ) + (', ...' if len(order) > 3 else '')
+
+
 def _bag_rows(replay: Replay) -> str:
+    names = bag_names([found.bag for found in replay.bags])
     return '\n'.join(
-        f'<tr><td class="name">{escape(Path(f.bag).name)}</td><td>{f.seconds:.1f}</td>'
+        f'<tr><td class="name">{escape(names[f.bag])}</td><td>{f.seconds:.1f}</td>'
         f'<td>{f.pictures}</td><td class="extra">{f.unreadable}</td>'
         f'<td class="extra">{f.unfit}</td><td>{f.gaps}</td><td>{f.jumps}</td>'
         f'<td class="extra">{f.out_of_order}</td><td>{f.commands}</td>'
@@ -257,7 +294,8 @@ def _bag_rows(replay: Replay) -> str:
 
 
 def _faults(replay: Replay) -> str:
-    said = [f'{Path(f.bag).name}: {fault}' for f in replay.bags for fault in f.faults]
+    names = bag_names([found.bag for found in replay.bags])
+    said = [f'{names[f.bag]}: {fault}' for f in replay.bags for fault in f.faults]
     said += [f'left out: {skipped}' for skipped in replay.skipped]
     items = ''.join(f'<li>{escape(text)}</li>' for text in said)
     return f'<ul class="faults">{items}</ul>' if items else ''
@@ -266,7 +304,8 @@ def _faults(replay: Replay) -> str:
 def _settings(replay: Replay) -> list[tuple[str, str]]:
     settings = replay.settings
     shown = [('Bundle', replay.bundle), ('Robot', replay.robot),
-             ('Commands', ', '.join(replay.action_names)), ('Engine', settings['engine'])]
+             ('Commands', ', '.join(replay.action_names)),
+             ('Engine', ', '.join(settings['engines']))]
     for group in ('planner', 'replay'):
         shown += [(name.replace('_', ' '), str(value)) for name, value in settings[group].items()
                   if value != '']
@@ -274,11 +313,11 @@ def _settings(replay: Replay) -> list[tuple[str, str]]:
 
 
 def _names(replay: Replay) -> str:
-    return ', '.join(Path(found.bag).name for found in replay.bags) or 'nothing'
+    return ', '.join(bag_names([found.bag for found in replay.bags]).values()) or 'nothing'
 
 
-def _name(run: Run) -> str:
-    return f'{Path(run.bag).name}, {run.tokens} tokens'
+def _run_names(replay: Replay) -> list[str]:
+    return run_names([(run.bag, run.tokens, run.engine) for run in replay.runs])
 
 
 def _data(replay: Replay, pictures: Sequence[Sequence[Shown]]) -> str:
@@ -287,17 +326,19 @@ def _data(replay: Replay, pictures: Sequence[Sequence[Shown]]) -> str:
     values = {
         'grid': replay.grid, 'names': replay.action_names, 'gap': GAP_S,
         'pictures': [[asdict(shown) for shown in bag] for bag in pictures],
-        'runs': [_columns(run, bags.index(run.bag)) for run in replay.runs]}
+        'runs': [_columns(run, name, bags.index(run.bag))
+                 for run, name in zip(replay.runs, _run_names(replay), strict=True)]}
     # A text that ends the script must not end it here.
     return json.dumps(values, separators=(',', ':')).replace('<', '\\u003c')
 
 
-def _columns(run: Run, bag: int) -> dict[str, Any]:
+def _columns(run: Run, name: str, bag: int) -> dict[str, Any]:
     rows = run.rows
     times: Percentiles = percentiles([row.total_ms for row in rows])
     return {
-        'name': _name(run), 'bag': bag, 'budget': run.budget_ms, 'p99': times.p99,
-        'time': [round(row.time_s, 3) for row in rows],
+        'name': name, 'bag': bag, 'clock': run.clock, 'budget': run.budget_ms, 'p99': times.p99,
+        # By the recorder's clock, which does not jump.
+        'time': [round(row.recorded_s, 3) for row in rows],
         'picture': [row.picture for row in rows],
         'total': [round(row.total_ms, 2) for row in rows],
         'encode': [round(row.encode_ms, 2) for row in rows],

@@ -6,8 +6,9 @@ What replaying came to: plain records, as they are written to and read from JSON
 Nothing is measured or drawn here.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 import json
 import math
 from pathlib import Path
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.evaluation.estimates import Estimate, over_blocks, percentiles
+from sparse_imagination_ros.files import write_whole
 from sparse_imagination_ros.replay.quality import Quality
 from sparse_imagination_ros.replay.tape import Findings
 
-FORMAT = 1
+FORMAT = 2
 # Cycles within so long of a bag are not independent of each other.
 BLOCK_S = 5.0
 
@@ -31,12 +33,14 @@ class Row:
     """
     One cycle. Times in seconds after the first picture of its bag; commands in units of limits.
 
+    time_s is that of the camera's clock without its jumps, recorded_s that of the recorder.
     age_ms: of the frame when its plan was ready; direction is None where one hardly moves.
     """
 
     picture: int
     goal: int
     time_s: float
+    recorded_s: float
     began_s: float
     decode_ms: float
     encode_ms: float
@@ -63,13 +67,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """The planner on one bag with one number of tokens. missing: chapters not replayed yet."""
+    """
+    The planner on one bag with one setting.
+
+    missing: chapters not replayed yet; earlier: those that an earlier call has replayed.
+    """
 
     bag: str
     tokens: int
+    engine: str
     budget_ms: float
     clock: bool
     missing: int
+    earlier: int
     rows: tuple[Row, ...]
 
 
@@ -115,17 +125,36 @@ def summary(run: Run, seed: int) -> dict[str, Any]:
         'magnitude': mean([row.magnitude for row in rows], block),
         'sequence': mean([row.sequence for row in rows], block),
         'sequence_still': mean([row.sequence_still for row in rows], block),
-        'tokens': sorted({row.tokens for row in rows})}
+        'tokens': {str(n): count for n, count in sorted(Counter(
+            row.tokens for row in rows).items())}}
 
 
 def as_json(replay: Replay) -> dict[str, Any]:
     """Return what is written to a file; the rows of a run become columns."""
-    values = asdict(replay)
-    for run, written in zip(replay.runs, values['runs'], strict=True):
-        written['summary'] = summary(run, int(replay.settings['planner']['seed']))
-        written['rows'] = columns(run.rows)
-    clean: dict[str, Any] = _finite({'format': FORMAT, **values})
+    seed = int(replay.settings['planner']['seed'])
+    clean: dict[str, Any] = _finite({
+        'format': FORMAT, **asdict(replace(replay, runs=())), 'runs': [
+            {**asdict(replace(run, rows=())), 'summary': summary(run, seed),
+             'rows': columns(run.rows)} for run in replay.runs]})
     return clean
+
+
+def bag_names(bags: Sequence[str]) -> dict[str, str]:
+    """Call each bag by as many of the last parts of its path as tell it from the others."""
+    parts = {bag: Path(bag).absolute().parts for bag in bags}
+    for length in range(1, max(map(len, parts.values()), default=0) + 1):
+        names = {bag: '/'.join(own[-length:]) for bag, own in parts.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {bag: bag for bag in bags}
+
+
+def run_names(runs: Sequence[tuple[str, int, str]]) -> list[str]:
+    """Call each run by bag, tokens and, where there are several, engine."""
+    names = bag_names([bag for bag, _, _ in runs])
+    several = len({engine for _, _, engine in runs}) > 1
+    return [f'{names[bag]}, {tokens} tokens' + (f', {engine}' if several else '')
+            for bag, tokens, engine in runs]
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -143,8 +172,7 @@ def rows_from(values: dict[str, list[Any]]) -> tuple[Row, ...]:
 
 def write_json(replay: Replay, path: Path) -> None:
     """Write the numbers for scripts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(as_json(replay)) + '\n', encoding='utf-8')
+    write_whole(path, (json.dumps(as_json(replay)) + '\n').encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -158,7 +158,19 @@ function show() {
   tracks.forEach(drawTrack);
 }
 
-function go(i) { state.at = clamp(Math.round(i), 0, Math.max(0, run().time.length - 1)); show(); }
+function go(i) {
+  const times = run().time;
+  state.at = clamp(Math.round(i), 0, Math.max(0, times.length - 1));
+  // What is looked at stays in sight.
+  if (times.length && (times[state.at] < state.from || times[state.at] > state.to)) look(times[state.at], (state.to - state.from) / 2);
+  show();
+}
+
+// Shows as much before a time as is said, and as much of all as before.
+function look(t, ahead) {
+  const end = Math.max(1, run().time[run().time.length - 1] || 1), span = state.to - state.from;
+  state.from = clamp(t - ahead, 0, end - span); state.to = state.from + span;
+}
 
 function choose(number) {
   state.run = number;
@@ -203,10 +215,13 @@ function addTrack(name, legend, lines, range, levels, limit, unit) {
 }
 
 function zoom(t, factor) {
-  const times = run().time, end = Math.max(1, times[times.length - 1] || 1);
+  const times = run().time;
+  if (!times.length) return;
+  const end = Math.max(1, times[times.length - 1]);
   const span = clamp((state.to - state.from) * factor, 1, end);
   const share = (t - state.from) / (state.to - state.from);
-  state.from = clamp(t - share * span, 0, end - span); state.to = state.from + span;
+  state.to = state.from + span;
+  look(t, share * span);
   tracks.forEach(drawTrack);
 }
 
@@ -221,7 +236,7 @@ function play() {
 function toggle() { state.playing = !state.playing; $('play').textContent = state.playing ? 'Pause' : 'Play'; play(); }
 
 if (data.runs.length) {
-  addTrack('Time of a plan, ms', [['whole', '--accent'], ['encoding', '--good'], ['budget', '--ink']],
+  if (data.runs.some((r) => r.clock)) addTrack('Time of a plan, ms', [['whole', '--accent'], ['encoding', '--good'], ['budget', '--ink']],
     (r) => [{ name: 'whole', values: r.total, colour: '--accent' }, { name: 'encoding', values: r.encode, colour: '--good' }],
     (r) => [0, Math.max(1.3 * r.budget, 1.1 * r.p99)], () => [0], (r) => r.budget, 'ms');
   data.names.forEach((name, number) => addTrack(`${name}, of its limit`, [['planned', '--accent'], ['recorded', '--soft']],
@@ -234,6 +249,7 @@ if (data.runs.length) {
   $('run').addEventListener('change', () => choose(Number($('run').value)));
   $('scrub').addEventListener('input', () => go(Number($('scrub').value)));
   $('play').addEventListener('click', toggle);
+  for (const [id, factor] of [['nearer', 0.5], ['farther', 2]]) $(id).addEventListener('click', () => zoom(run().time[state.at], factor));
   new ResizeObserver(show).observe($('tracks'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
   choose(0);
