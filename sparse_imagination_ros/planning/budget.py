@@ -34,7 +34,7 @@ SHARE, SHARE_TO_CHANGE = 0.9, 0.8
 # A chunk is granted as if it took so many times as long as is typical, to be broken off seldom.
 MARGIN = 1.1
 # What is kept back for all that is not measured, milliseconds.
-RESERVE_MS = 2.0
+RESERVE_MS = 3.0
 # After a slow step the next one is expected to take so many times as long.
 SLOWER = 1.5
 # How slow steps may be is learned where it matters: where there is no more time than so many times

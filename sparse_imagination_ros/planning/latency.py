@@ -30,8 +30,8 @@ PACE_WINDOW = 9
 CELL_STEP, CELL_PULL = 0.004, 0.01
 # Before that, it is the least of so many: the first time is often slow.
 FIRST = 3
-# One cycle in five hundred has a stage beyond the tail. It grows by two fifths in such a cycle.
-TAIL_QUANTILE, TAIL_STEP = 0.998, 0.35
+# One cycle in a thousand has a stage beyond the tail. It grows by two fifths in such a cycle.
+TAIL_QUANTILE, TAIL_STEP = 0.999, 0.35
 # Rather careful at first: what was not needed is given up within minutes.
 FIRST_TAIL = 8.0
 # What is expected after a cycle in which nothing fitted.
