@@ -65,6 +65,7 @@ def test_the_last_plan_standing_still_and_what_is_given_are_always_candidates() 
     drawn = draw(line(-1, 1), 16, given_=others)
     assert np.array_equal(drawn[0], line(-1, 1)) and not drawn[1].any()
     assert np.array_equal(drawn[2:5], others)
+    assert draw(0 * line(0, 1), 16)[1].any(), 'to stand still twice would count as two that agree'
     few = draw(line(-1, 1), 4, given_=others)
     assert np.array_equal(few, drawn[:4]), 'even if there is no room'
 
@@ -86,7 +87,7 @@ def test_bold_ones_are_spread_among_the_others() -> None:
 
 
 def test_bold_candidates_do_not_depend_on_the_nominal() -> None:
-    one, other = draw(0 * line(0, 1)), draw(line(0.3, 0.3))
+    one, other = draw(line(0.1, 0.1)), draw(line(0.3, 0.3))
     assert (one == other).all((1, 2)).sum() == 1 + round(0.25 * 62)
 
 

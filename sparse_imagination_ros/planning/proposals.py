@@ -48,8 +48,8 @@ class Proposals:
     """
     Draws candidates [N, T, A] within the bounds around a nominal sequence [T, A].
 
-    The first is the nominal itself, the second is standing still, and then come those that are
-    given. The others are drawn in pairs, each draw with its mirror image. A share of the pairs is
+    The first is the nominal itself, the second is standing still (unless that is the nominal), and
+    then come those that are given. The others are drawn in pairs, each draw with its mirror image. A share of the pairs is
     bold: drawn from the whole range with no regard to the nominal, so that a way around a wall can
     be found. Any number of candidates, counted from the first, is a sample of the same kind.
     """
@@ -80,7 +80,10 @@ class Proposals:
         centre = self._is_near @ nominal.reshape(1, -1)
         pairs = np.concatenate([centre + drawn, centre - drawn], 1)
         candidates = pairs.reshape(-1, *nominal.shape)[:self._count]
-        candidates[0], candidates[1] = nominal, 0
+        candidates[0] = nominal
+        if nominal.any():
+            # Twice the same would count as two that agree.
+            candidates[1] = 0
         candidates[2:2 + len(given)] = given[:self._count - 2]
         np.maximum(candidates, self._low, out=candidates)
         np.minimum(candidates, self._high, out=candidates)
