@@ -49,9 +49,10 @@ class Proposals:
     Draws candidates [N, T, A] within the bounds around a nominal sequence [T, A].
 
     The first is the nominal itself, the second is standing still (unless that is the nominal), and
-    then come those that are given. The others are drawn in pairs, each draw with its mirror image. A share of the pairs is
-    bold: drawn from the whole range with no regard to the nominal, so that a way around a wall can
-    be found. Any number of candidates, counted from the first, is a sample of the same kind.
+    then come those that are given. The others are drawn in pairs, each draw with its mirror image.
+    A share of the pairs is bold: drawn from the whole range with no regard to the nominal, so that
+    a way around a wall can be found. Any number of candidates, counted from the first, is a sample
+    of the same kind.
     """
 
     def __init__(
