@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from sparse_imagination_ros.cli.engine_options import engine_names, measured_table, numbers
 
 if TYPE_CHECKING:
     from sparse_imagination_ros.evaluation.benchmark import Benchmark
@@ -27,9 +28,9 @@ def add_parser(subparsers: Any) -> None:
                         help='name of a bundle in models/, or path of a folder (%(default)s)')
     parser.add_argument(
         '--engine', default='auto', metavar='NAME[,NAME...]', help='engines (all that can be had)')
-    parser.add_argument('--tokens', type=_numbers, default=(8, 16, 32, 64), metavar='N[,N...]',
+    parser.add_argument('--tokens', type=numbers, default=(8, 16, 32, 64), metavar='N[,N...]',
                         help='(8,16,32,64, as far as there are so many)')
-    parser.add_argument('--candidates', type=_numbers, default=(16, 64), metavar='N[,N...]',
+    parser.add_argument('--candidates', type=numbers, default=(16, 64), metavar='N[,N...]',
                         help='(16,64)')
     parser.add_argument('--horizon', type=int, help='model steps (as the bundle says)')
     parser.add_argument('--threads', type=int, default=1,
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from sparse_imagination_ros.evaluation.benchmark import benchmark
     from sparse_imagination_ros.evaluation.benchmark_plot import write_plot
     from sparse_imagination_ros.evaluation.samples import samples_for
-    from sparse_imagination_ros.imagination.engines import AUTO, possible, variants_of
+    from sparse_imagination_ros.imagination.engines import variants_of
     from sparse_imagination_ros.imagination.verdict import Size
     from sparse_imagination_ros.machine import facts
     from sparse_imagination_ros.share import bundle_path
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     bundle = Bundle.load(bundle_path(args.bundle))
     manifest = bundle.manifest
-    names = possible() if args.engine == AUTO else tuple(args.engine.split(','))
+    names = engine_names(args.engine)
     counts = sorted({min(count, manifest.total_tokens) for count in args.tokens
                      if count >= manifest.fewest_tokens} or {manifest.total_tokens})
     sizes = [Size(tokens, candidates, args.horizon or manifest.lookahead.steps)
@@ -78,34 +79,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tables(result: 'Benchmark') -> list[Table]:
-    rows = _table('Engine', 'Precision', 'Tokens', 'Candidates', 'p50 ms', 'p95 ms', 'GFLOP/s',
-                  'Of the peak %')
+    rows = measured_table('Engine', 'Precision', 'Tokens', 'Candidates', 'p50 ms', 'p95 ms',
+                          'GFLOP/s', 'Of the peak %')
     for row in result.rows:
         rows.add_row(
             row.engine, row.precision, f'{row.tokens}', f'{row.candidates}', f'{row.ms_p50:.2f}',
             f'{row.ms_p95:.2f}', f'{row.gflops:.1f}', f'{100 * row.peak_fraction:.0f}')
-    encoder = _table('Encoder', 'Precision', 'p50 ms', 'p95 ms')
+    encoder = measured_table('Encoder', 'Precision', 'p50 ms', 'p95 ms')
     for one in result.encoder:
         encoder.add_row(one.engine, one.precision, f'{one.ms_p50:.2f}', f'{one.ms_p95:.2f}')
-    fits = _table('Fits ms', 'Precision', 'Engine', 'Tokens', 'Candidates', 'p95 ms')
+    fits = measured_table('Fits ms', 'Precision', 'Engine', 'Tokens', 'Candidates', 'p95 ms')
     for fit in result.fits:
         fits.add_row(f'{fit.budget_ms:.0f}', fit.precision, fit.engine, f'{fit.tokens}',
                      f'{fit.candidates}', f'{fit.ms_p95:.2f}')
-    peaks = _table('Peak', 'Precision', 'GFLOP/s')
+    peaks = measured_table('Peak', 'Precision', 'GFLOP/s')
     for precision, gflops in result.peaks.items():
         peaks.add_row('one product', precision, f'{gflops:.0f}')
     return [rows, encoder, peaks, fits]
-
-
-def _table(*columns: str) -> Table:
-    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in table.columns[2:]:
-        column.justify = 'right'
-    return table
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a list of numbers') from None

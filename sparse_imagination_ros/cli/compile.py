@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from sparse_imagination_ros.cli.engine_options import engine_names, measured_table, numbers
 
 if TYPE_CHECKING:
     from sparse_imagination_ros.imagination.verdict import Verdict
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         '--engine', default='auto', metavar='NAME[,NAME...]',
         help='engines to try (all that can be had; `compiled` and `tensorrt` only with a GPU)')
     parser.add_argument(
-        '--tokens', type=_numbers, metavar='N[,N...]',
+        '--tokens', type=numbers, metavar='N[,N...]',
         help='numbers of tokens to try (as many as the planner may take, and half, and so on)')
     parser.add_argument('--candidates', type=int, default=64, help='(%(default)s)')
     parser.add_argument(
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     from sparse_imagination_ros.evaluation.samples import samples_for
     from sparse_imagination_ros.imagination.compiling import tried
-    from sparse_imagination_ros.imagination.engines import AUTO, possible, variants_of
+    from sparse_imagination_ros.imagination.engines import variants_of
     from sparse_imagination_ros.imagination.verdict import read_verdict, Size, write_verdict
     from sparse_imagination_ros.planning.budget import halvings
     from sparse_imagination_ros.share import bundle_path
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     bundle = Bundle.load(bundle_path(args.bundle))
     manifest = bundle.manifest
-    names = possible() if args.engine == AUTO else tuple(args.engine.split(','))
+    names = engine_names(args.engine)
     variants = [variant for name in names for variant in variants_of(name)]
     horizon = manifest.lookahead.steps
     counts = args.tokens or halvings(
@@ -89,19 +90,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(verdict: 'Verdict') -> Table:
-    table = Table('Engine', 'Precision', 'Tokens', 'Candidates', 'p50 ms', 'p95 ms', 'Ranks agree',
-                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in table.columns[2:]:
-        column.justify = 'right'
+    table = measured_table(
+        'Engine', 'Precision', 'Tokens', 'Candidates', 'p50 ms', 'p95 ms', 'Ranks agree')
     for row in verdict.rows:
         table.add_row(
             row.engine, row.precision, f'{row.tokens}', f'{row.candidates}', f'{row.ms_p50:.2f}',
             f'{row.ms_p95:.2f}', f'{row.correlation:.4f}')
     return table
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a list of numbers') from None
