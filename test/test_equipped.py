@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A planner for a robot has an engine that can be had, and says so if another was asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,13 @@ def test_a_planner_without_its_engine_plans_with_another_and_says_why(
 def test_there_is_nothing_to_say_of_an_engine_that_could_be_had(bundle: Bundle) -> None:
     found = equipped(bundle, PlannerConfig(tokens=2, candidates=4, steps=3), timeless=True)
     assert (found.engine, found.notes) == (REFERENCE, '')
+
+
+def test_a_bundle_that_lies_nowhere_keeps_deadlines_all_the_same(bundle: Bundle) -> None:
+    config = replace(CONFIG, engine=REFERENCE)
+    found = equipped(replace(bundle, folder=None), config, timeless=False)
+    assert found.latency_file is None and found.planner.latency.costs_ms
+    found.keep_latency()
 
 
 @without_gpu

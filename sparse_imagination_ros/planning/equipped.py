@@ -7,7 +7,12 @@ from pathlib import Path
 
 from sparse_imagination_ros.imagination.engines import chosen, with_stand_ins
 from sparse_imagination_ros.planning.charged import charged
-from sparse_imagination_ros.planning.latency import latency_file, read_latency, write_latency
+from sparse_imagination_ros.planning.latency import (
+    latency_file,
+    LatencyModel,
+    read_latency,
+    write_latency,
+)
 from sparse_imagination_ros.planning.planner import Planner, PlannerConfig
 from sparse_imagination_ros.world_models.bundle import Bundle
 
@@ -44,10 +49,13 @@ def equipped(bundle: Bundle, config: PlannerConfig, timeless: bool) -> Equipped:
     """
     def made(engine: str) -> Equipped:
         suited = replace(config, engine=engine)
-        if timeless or bundle.folder is None:
+        if timeless:
             return Equipped(charged(bundle, suited, 0.0), engine)
-        path = latency_file(bundle.folder, str(chosen(engine, bundle).variant))
-        result = Equipped(Planner(bundle, suited, latency=read_latency(path)), engine, path)
+        # A bundle that was never saved has nowhere to keep it.
+        path = bundle.folder and latency_file(
+            bundle.folder, str(chosen(engine, bundle).variant))
+        latency = read_latency(path) if path else LatencyModel()
+        result = Equipped(Planner(bundle, suited, latency=latency), engine, path)
         result.keep_latency()
         return result
 
