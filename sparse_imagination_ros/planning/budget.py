@@ -10,19 +10,23 @@ it `Grants` decides before each chunk whether it still fits. How long things tak
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 from math import inf, log2, sqrt
 
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.reference import Moment, Objective
+from sparse_imagination_ros.imagination.reference import Imagine, Memory, Moment, Objective
+from sparse_imagination_ros.planning.aside import Aside
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.mppi import OutOfTimeError
 from sparse_imagination_ros.world_models.manifest import Quality
+from sparse_imagination_ros.world_models.predictor import Predictor
 
 ENCODE, REMEMBER, IMAGINE, FINISH = 'encode', 'remember', 'imagine', 'finish'
-# Of what is imagined: the first step, and the longest of them.
-FIRST, STEP = 'first step', 'step'
+# How late one wakes up who slept until a deadline. So many milliseconds are added to it, since
+# what is on time would be no time at all.
+WAKE, AWAKE_MS = 'wake', 1.25
 
 # Candidates of the smallest chunk; larger ones have twice as many, and so on.
 SMALLEST_CHUNK = 4
@@ -31,15 +35,13 @@ FEWEST_CANDIDATES = 16
 # The share of the time that a new choice is made for, and one that would replace a choice that
 # still does: what lies between them keeps it from going back and forth.
 SHARE, SHARE_TO_CHANGE = 0.9, 0.8
-# A chunk is granted as if it took so many times as long as is typical, to be broken off seldom.
+# A chunk is granted as if it took so many times as long as is typical, to be given up seldom.
 MARGIN = 1.1
+# The smallest one is tried even if it must take only such a share of that, since it can be given
+# up.
+HOPE = 0.5
 # What is kept back for all that is not measured, milliseconds.
-RESERVE_MS = 3.0
-# After a slow step the next one is expected to take so many times as long.
-SLOWER = 1.5
-# How slow steps may be is learned where it matters: where there is no more time than so many times
-# what a chunk needs.
-NEAR = 2.0
+RESERVE_MS = 1.0
 # A choice is replaced by one that is so much better in so many cycles on end.
 GAIN, CALM_CYCLES = 1.01, 3
 
@@ -183,21 +185,23 @@ class Grants:
     """
     Grants chunks of candidates until the deadline, and learns how long each took.
 
-    A chunk is granted if it fits as a rule, even if one of its steps is as slow as hardly ever
-    any is; and it is broken off before a step that might end too late. So large ones come while
-    there is much time, and small ones near the end. A first step may be slow since all of them
-    are, and has the time of the whole chunk; a later one is a surprise only if it is slower than
-    the one before it foretold. Where steps cannot be watched, since the engine runs all of them as
-    one, the whole chunk must hardly ever be too slow.
+    A chunk is granted if it fits as a rule: so large ones come while there is much time, and small
+    ones near the end. It is computed aside, and given up when its time is over, whatever it does.
+
+    aside: if there is none, a chunk cannot be given up, and must hardly ever take too long.
     """
 
     def __init__(
         self, clock: Callable[[], float], latency: LatencyModel, tokens: int, deadline_s: float,
+        aside: Aside | None = None,
     ) -> None:
         self._clock, self._latency, self._tokens = clock, latency, tokens
-        self._deadline_s = deadline_s
+        self._aside = None if deadline_s == inf else aside
+        kept_ms = RESERVE_MS + latency.worst_ms(Cell(FINISH))
+        if self._aside is not None:
+            kept_ms += latency.worst_ms(Cell(WAKE))
+        self._until_s = deadline_s - kept_ms / 1000
         self._granted, self._since_s = 0, clock()
-        self._stepped_s, self._near_end, self._steps_ms = self._since_s, False, list[float]()
         self.granted_any = False
 
     @property
@@ -208,29 +212,42 @@ class Grants:
     def __call__(self, left: int) -> int:
         """Return how many of so many candidates may be imagined next."""
         self.settle()
-        room_ms = self._room_ms(self._since_s)
-        self._granted = left if self._deadline_s == inf else self._most(left, room_ms)
-        self._near_end = room_ms < NEAR * self._needed_ms(self._granted)
-        self._stepped_s, self._steps_ms = self._since_s, []
+        room_ms = 1000 * (self._until_s - self._since_s)
+        self._granted = left if room_ms == inf else self._most(left, room_ms)
         self.granted_any = self.granted_any or self._granted > 0
         return self._granted
 
-    def watched(self, objective: Objective) -> Objective:
-        """Return an objective that breaks off what is imagined when it takes too long."""
-        def watched(moment: Moment) -> Tensor:
-            now_s = self._clock()
-            took_ms, self._stepped_s = 1000 * (now_s - self._stepped_s), now_s
-            self._steps_ms.append(took_ms)
-            done, steps = moment.step + 1, moment.candidates.shape[1]
-            # A slow step is likely followed by another, which may be slower still.
-            worst_ms = self._latency.worst_ms(Cell(STEP, self._tokens, self._granted))
-            if done < steps and max(SLOWER * took_ms, worst_ms) > self._room_ms(now_s):
-                # As long as all of it would have taken: who broke off everything would learn
+    def timely(self, engine: Imagine) -> Imagine:
+        """Return an engine that raises `OutOfTimeError` instead of an answer that is too late."""
+        if self._aside is None:
+            return engine
+        aside = self._aside
+
+        def timely(
+            predictor: Predictor, memory: Memory, goal: Tensor, subset: Tensor,
+            candidates: Tensor, objective: Objective,
+        ) -> Tensor:
+            done = 0
+
+            def watched(moment: Moment) -> Tensor:
+                nonlocal done
+                done = moment.step + 1
+                # What is given up ends as soon as it can.
+                if self._clock() > self._until_s:
+                    raise OutOfTimeError
+                return objective(moment)
+
+            call = partial(engine, predictor, memory, goal, subset, candidates, watched)
+            try:
+                return aside(call, self._until_s - self._clock())
+            except OutOfTimeError:
+                now_s = self._clock()
+                self._latency.observe(Cell(WAKE), AWAKE_MS + 1000 * (now_s - self._until_s))
+                # As long as all of it would have taken: who gave up everything would learn
                 # nothing more.
-                self._settle(now_s, steps / done)
-                raise OutOfTimeError
-            return objective(moment)
-        return watched
+                self._settle(now_s, max(1.0, candidates.shape[1] / (done + 1)))
+                raise
+        return timely
 
     def settle(self) -> None:
         """Note how long the last chunk took."""
@@ -238,34 +255,23 @@ class Grants:
 
     def _settle(self, now_s: float, times: float = 1.0) -> None:
         if self._granted:
-            observe, size = self._latency.observe, (self._tokens, self._granted)
-            observe(Cell(IMAGINE, *size), times * 1000 * (now_s - self._since_s))
-            if self._steps_ms:
-                observe(Cell(FIRST, *size), self._steps_ms[0], inf if self._near_end else None)
-                observe(Cell(STEP, *size), max(self._steps_ms),
-                        surprise(self._steps_ms) if self._near_end else None)
+            self._latency.observe(
+                Cell(IMAGINE, self._tokens, self._granted), times * 1000 * (now_s - self._since_s))
         self._granted, self._since_s = 0, now_s
 
     def _most(self, left: int, room_ms: float) -> int:
-        return next((count for count in chunks_of(left) if self._needed_ms(count) <= room_ms), 0)
+        sizes = chunks_of(left)
+        for count in sizes:
+            if self._needed_ms(count) <= room_ms:
+                return count
+        hopeful = self._aside is not None and HOPE * self._needed_ms(sizes[-1]) <= room_ms
+        return sizes[-1] if hopeful else 0
 
     def _needed_ms(self, count: int) -> float:
-        size = (self._tokens, count)
-        step = Cell(STEP, *size)
-        if not self._latency.knows(step):
-            return self._latency.worst_ms(Cell(IMAGINE, *size))
-        beyond_ms = self._latency.worst_ms(step) - self._latency.typical_ms(step)
-        return max(MARGIN * self._latency.typical_ms(Cell(IMAGINE, *size)) + beyond_ms,
-                   self._latency.worst_ms(Cell(FIRST, *size)))
-
-    def _room_ms(self, now_s: float) -> float:
-        kept_ms = RESERVE_MS + self._latency.worst_ms(Cell(FINISH))
-        return 1000 * (self._deadline_s - now_s) - kept_ms
-
-
-def surprise(steps_ms: Sequence[float]) -> float:
-    """Return the longest of the steps that the one before did not foretell; 0 if there is none."""
-    return max((later for one, later in pairwise(steps_ms) if later > SLOWER * one), default=0.0)
+        cell = Cell(IMAGINE, self._tokens, count)
+        if self._aside is None:
+            return self._latency.worst_ms(cell)
+        return MARGIN * self._latency.typical_ms(cell)
 
 
 def chunks_of(left: int) -> list[int]:

@@ -30,8 +30,8 @@ PACE_WINDOW = 9
 CELL_STEP, CELL_PULL = 0.004, 0.01
 # Before that, it is the least of so many: the first time is often slow.
 FIRST = 3
-# One cycle in a thousand has a stage beyond the tail. It grows by two fifths in such a cycle.
-TAIL_QUANTILE, TAIL_STEP = 0.999, 0.35
+# One cycle in two thousand has a stage beyond the tail. It grows by two fifths in such a cycle.
+TAIL_QUANTILE, TAIL_STEP = 0.9995, 0.35
 # Rather careful at first: what was not needed is given up within minutes.
 FIRST_TAIL = 8.0
 # What is expected after a cycle in which nothing fitted.
@@ -114,12 +114,8 @@ class LatencyModel:
         """Tell whether a cell was measured."""
         return cell in self._costs_ms
 
-    def observe(self, cell: Cell, ms: float, surprise_ms: float | None = inf) -> None:
-        """
-        Learn from a stage that was measured.
-
-        surprise_ms: so much of it counts for the tail; none: it tells nothing of the tail.
-        """
+    def observe(self, cell: Cell, ms: float) -> None:
+        """Learn from a stage that was measured."""
         if not 0 < ms < inf:
             return
         stage = self._stages[cell.stage]
@@ -131,8 +127,7 @@ class LatencyModel:
             if len(first) == FIRST:
                 del self._first_ms[cell]
         ratio = ms / self._costs_ms[cell]
-        if surprise_ms is not None:
-            stage.worst = max(stage.worst or 0.0, min(ms, surprise_ms) / self._costs_ms[cell])
+        stage.worst = max(stage.worst or 0.0, ratio)
         stage.ratios.append(ratio)
         stage.pace = median(stage.ratios)
         if not is_new:

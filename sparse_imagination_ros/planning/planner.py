@@ -20,25 +20,27 @@ from sparse_imagination_ros.imagination.engines import (
     AUTO,
     chosen,
     ENGINES,
+    ON_GPU,
     ready_encoder,
     ready_engine,
     REFERENCE,
 )
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.sparing import Sparing
+from sparse_imagination_ros.planning.aside import Aside
 from sparse_imagination_ros.planning.budget import (
+    AWAKE_MS,
     Choice,
     chunks_of,
     Controller,
     Effort,
     ENCODE,
     FINISH,
-    FIRST,
     grantable,
     Grants,
     IMAGINE,
     REMEMBER,
-    STEP,
+    WAKE,
 )
 from sparse_imagination_ros.planning.deciding import decided, proposed
 from sparse_imagination_ros.planning.gate import Limits
@@ -163,6 +165,7 @@ class Planner:
 
     latency: what is known of this machine, for one that is to keep deadlines. What is not known
     of it is tried before the first cycle, which takes a while. engine: if not the configured one.
+    aside: where chunks are imagined that can be given up, if anywhere.
     """
 
     def __init__(
@@ -188,6 +191,7 @@ class Planner:
         self._engine = engine or engine_of(bundle, config, hurried=latency is not None)
         self.method = method_of(bundle, config, self._engine)
         self.latency = LatencyModel() if latency is None else latency
+        self.aside = self._make_aside() if latency is not None else None
         self._controller = _controller(bundle, config)
         self._generator = torch.Generator().manual_seed(config.seed)
         self._goal: Tensor | None = None
@@ -260,10 +264,10 @@ class Planner:
         predictor: Predictor = self._bundle.predictor
         goal_distance = float(
             predictor.distance(predictor.start(self._seen.newest.tokens[None]), self._goal))
-        grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s)
+        grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s, self.aside)
         if len(subset) and self._config.mode == POLICY:
             optimum = self._decide(self._goal[subset], subset)
-        elif len(subset):
+        elif len(subset) and (self.aside is None or self.aside.is_free(room_ms / 1000)):
             question, bad = self._question(
                 frame.stamp_s, self._goal, subset, sent, choice.effort.candidates, waited_s)
             optimum = self._search(question, choice, grants)
@@ -275,8 +279,7 @@ class Planner:
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
         if optimum is not None and not grants.granted_any and room_ms > 0:
-            for stage in (IMAGINE, FIRST, STEP):
-                self.latency.grow_bolder(stage)
+            self.latency.grow_bolder(IMAGINE)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
@@ -330,11 +333,20 @@ class Planner:
             self.latency.observe(
                 Cell(REMEMBER, len(question.subset)), 1000 * (grants.since_s - began_s))
 
-        method = replace(self.method, objective=grants.watched(self.method.objective))
+        method = replace(self.method, imagine=grants.timely(self.method.imagine))
         optimum = search(self._bundle.predictor, method, question, choice.effort.iterations,
                          grants, remembered)
         grants.settle()
         return optimum
+
+    def _make_aside(self) -> Aside | None:
+        """Return where chunks are imagined that can be given up, if they can."""
+        # Nobody can sleep by another clock; and what runs on a GPU belongs to its thread.
+        if self._stopwatch is not monotonic or self.engine.variant.engine in ON_GPU:
+            return None
+        if not self.latency.knows(Cell(WAKE)):
+            self.latency.observe(Cell(WAKE), AWAKE_MS)
+        return Aside()
 
     def _policy_prior(self) -> Prior | None:
         policy = self._bundle.policy
