@@ -96,6 +96,7 @@ setup(
             f'planner_node = {NAME}.nodes.planner_node:main',
             f'bag_node = {NAME}.nodes.bag_node:main',
             f'sim_node = {NAME}.nodes.sim_node:main',
+            f'cameras_node = {NAME}.nodes.cameras_node:main',
         ],
     },
     zip_safe=False,

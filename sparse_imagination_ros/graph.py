@@ -89,6 +89,8 @@ PLANNER_ARGUMENTS = (
                                 'ships with the package'),
     ENGINE, BUDGET,
     *(Argument(topic, topic, f'name of the topic that serves as {topic}') for topic in TOPICS),
+    Argument('cameras', '', 'topics of several cameras, as left/image_raw,right/image_raw, which '
+                            'are joined to what serves as image; empty: there is one camera'),
     NAMESPACE, AUTOSTART, SIM_TIME, RVIZ, RESPAWN, PREFIX, LOG_LEVEL)
 
 RVIZ_ARGUMENTS = (
@@ -129,7 +131,8 @@ def profile_environment() -> tuple[tuple[str, str], ...]:
 def planner_graph(
     bundle: str = '', params_file: str = '', engine: str = '', budget_ms: str = '',
     namespace: str = '', autostart: str = 'true', use_sim_time: str = 'false', rviz: str = 'false',
-    use_respawn: str = 'false', prefix: str = '', log_level: str = 'info', **topics: str,
+    use_respawn: str = 'false', prefix: str = '', log_level: str = 'info', cameras: str = '',
+    **topics: str,
 ) -> tuple[NodeSpec, ...]:
     """Describe the planner for a robot that brings its own camera and base."""
     parameters: list[tuple[str, Value]] = [
@@ -146,7 +149,11 @@ def planner_graph(
         tuple(parameters), namespace, log_level, lifecycle=True,
         remaps=tuple((old, new) for old, new in topics.items() if old != new),
         respawn=_truth('use_respawn', use_respawn), prefix=prefix)
-    return planner, *_rviz(rviz, namespace, use_sim_time, log_level)
+    joining = (_ours(
+        'cameras_node', share_path('config', 'cameras.yaml'),
+        (('images', cameras.split(',')), parameters[1]), namespace, log_level,
+        remaps=tuple(remap for remap in planner.remaps if remap[0] == 'image')),) if cameras else ()
+    return *joining, planner, *_rviz(rviz, namespace, use_sim_time, log_level)
 
 
 def rviz_graph(

@@ -28,7 +28,8 @@ from sparse_imagination_ros.share import share_path
 
 # Machines that run tests are slow and busy.
 PATIENCE_S = 120.0
-FILES = {'sim_node': 'sim.yaml', 'planner_node': 'planner.yaml'}
+FILES = {
+    'sim_node': 'sim.yaml', 'planner_node': 'planner.yaml', 'cameras_node': 'cameras.yaml'}
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
     'deactivate': Transition.TRANSITION_DEACTIVATE, 'cleanup': Transition.TRANSITION_CLEANUP}

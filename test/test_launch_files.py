@@ -96,6 +96,16 @@ def test_engine_budget_respawn_and_prefix_arrive() -> None:
     assert planner.given['prefix'] == 'chrt --rr 10'
 
 
+def test_several_cameras_are_joined_to_what_the_planner_sees() -> None:
+    joining, planner = launched(
+        'planner.launch.py', cameras='left/image_raw,right/image_raw', image='both',
+        namespace='bot')
+    assert joining.given['executable'] == 'cameras_node'
+    assert joining.given['parameters'][1]['images'] == ['left/image_raw', 'right/image_raw']
+    assert joining.given['remappings'] == planner.given['remappings'] == [('image', 'both')]
+    assert joining.given['namespace'] == 'bot' and Path(joining.given['parameters'][0]).is_file()
+
+
 @pytest.mark.parametrize('file', ['planner.launch.py', 'demo.launch.py', 'replay.launch.py'])
 def test_rviz_comes_along_with_what_it_shows_in_the_same_namespace(file: str) -> None:
     *_, rviz = launched(file, rviz='true', namespace='bot')

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from sparse_imagination_ros.nodes import bag_node, settings, sim_node
+from sparse_imagination_ros.nodes import bag_node, cameras_node, settings, sim_node
 from sparse_imagination_ros.nodes.parameters import Group
 from sparse_imagination_ros.settings_files import Declared, parameter_file, schema, table
 from sparse_imagination_ros.share import share_path
@@ -29,6 +29,9 @@ PARAMETERS: dict[str, tuple[tuple[str, ...], Sequence[Group]]] = {
         ('Parameters of sim_node, with their meaning and allowed range.',
          'seed and split act at the next ~/reset, camera_enabled at once; the rest is read at the '
          'start.'), sim_node.GROUPS),
+    'cameras': (
+        ('Parameters of cameras_node, which joins several cameras, with their meaning and allowed '
+         'range.',), cameras_node.GROUPS),
     'replay': (
         ('Parameters of bag_node, which plays a bag to the planner, with their meaning and '
          'allowed range.',), bag_node.GROUPS)}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an encoded image buffer to the pixels that an encoder takes. No ROS types here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +159,20 @@ def cut(picture: Picture, region: Region, size: tuple[int, int]) -> Picture:
             f'{wide} x {high} pixels cannot be scaled to {size[0]} x {size[1]} without '
             'distortion; choose a region of that shape with region_width and region_height')
     return np.asarray(cv2.resize(cutting, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def beside(pictures: Sequence[Picture]) -> Picture:
+    """Return pictures side by side, from left to right, all as high as the first."""
+    high = pictures[0].shape[0]
+    return np.concatenate([_as_high(picture, high) for picture in pictures], 1)
+
+
+def _as_high(picture: Picture, high: int) -> Picture:
+    height, width = picture.shape[:2]
+    if height == high:
+        return picture
+    size = max(1, round(width * high / height)), high
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def shrink(picture: Picture, size: int) -> Picture:
