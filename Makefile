@@ -1,12 +1,14 @@
 # Everything a developer does, by name. `make` alone lists it.
 #
 # Variables: PYTHON (the interpreter that makes the environments, 3.10 or newer), VENV (where),
-# PIP_ARGS (for every `pip install`), DEMO_ARGS and PYTEST_ARGS (passed on).
+# PIP_ARGS (for every `pip install`), WORKERS (processes that test; 0: none but pytest's own),
+# DEMO_ARGS and PYTEST_ARGS (passed on).
 
 PYTHON ?= python3
 VENV ?= .venv
 KILTED_VENV ?= .venv-kilted
 PIP_ARGS ?=
+WORKERS ?= 2
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
@@ -44,8 +46,12 @@ lint: venv  ## ruff, and flake8 with the rules of ament_flake8 and ament_pep257
 types: venv  ## mypy, strict
 	$(BIN)/mypy
 
-pytest: venv  ## the tests alone
-	$(BIN)/pytest $(PYTEST_ARGS)
+# A module's tests stay together, unless one worker has nothing left to do: what a module trains or
+# starts once is seldom made twice.
+PYTEST := pytest -n $(WORKERS) --dist worksteal
+
+pytest: venv  ## the tests alone, in random order, by WORKERS processes
+	$(BIN)/$(PYTEST) $(PYTEST_ARGS)
 
 build: venv  ## colcon build into build/, install/ and log/, and check what it installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/colcon --log-base log build --executor sequential \
@@ -53,7 +59,7 @@ build: venv  ## colcon build into build/, install/ and log/, and check what it i
 	.ci/check-install install/sparse_imagination_ros
 
 test-kilted: $(KILTED_VENV)/.ready  ## the tests that start ROS 2 nodes, on ROS 2 Kilted in .venv-kilted
-	$(KILTED_VENV)/bin/pytest -m ros $(PYTEST_ARGS)
+	$(KILTED_VENV)/bin/$(PYTEST) -m ros $(PYTEST_ARGS)
 
 clean:  ## remove build products and caches (not the environments, not out/)
 	rm -rf build install log sparse_imagination_ros.egg-info .pytest_cache .mypy_cache .ruff_cache
