@@ -3,6 +3,8 @@
 """What makes cycles punctual is taken from the kernel, or it is said why it was not given."""
 
 from collections.abc import Iterator
+import ctypes
+import errno
 import gc
 import os
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from sparse_imagination_ros.errors import ConfigError
+from sparse_imagination_ros.planning import realtime
 from sparse_imagination_ros.planning.realtime import (
     cores_of,
     Garbage,
@@ -87,19 +90,19 @@ def test_a_planner_that_would_hold_up_the_commands_is_refused(planner: int, comm
 
 
 def test_a_thread_is_kept_to_its_cores_and_others_are_not() -> None:
-    realtime = Realtime(RealtimeConfig(planner_cores=str(CORES[0])))
+    taking = Realtime(RealtimeConfig(planner_cores=str(CORES[0])))
     seen = []
 
     def plan() -> None:
-        realtime.place_planner()
-        realtime.begin_planner()
+        taking.place_planner()
+        taking.begin_planner()
         seen.append(os.sched_getaffinity(0))
 
     thread = Thread(target=plan)
     thread.start()
     thread.join()
     assert seen == [{CORES[0]}] and sorted(os.sched_getaffinity(0)) == CORES
-    assert realtime.values()['planner cores'] == str(CORES[0]) and not realtime.refused
+    assert taking.values()['planner cores'] == str(CORES[0]) and not taking.refused
 
 
 UNPRIVILEGED = f"""
@@ -127,6 +130,36 @@ def test_what_the_kernel_refuses_is_said_in_a_line_each_with_what_to_do() -> Non
     assert memory.startswith('`lock_memory` is refused: this user may lock 64 kB')
     assert 'memlock unlimited' in memory
     assert "'memory': 'not locked'" in values and "'planner scheduling': 'ordinary'" in values
+
+
+def test_cores_that_the_kernel_refuses_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: int, cores: object) -> None:
+        raise OSError(errno.EINVAL, 'Invalid argument')
+
+    monkeypatch.setattr(os, 'sched_setaffinity', refuse)
+    taking = Realtime(RealtimeConfig(planner_cores='0'))
+    taking.place_planner()
+    assert taking.refused == [
+        '`planner_cores` 0 is refused (Invalid argument): this process may use the cores '
+        + ', '.join(map(str, CORES))]
+
+
+def test_memory_that_cannot_be_locked_though_it_may_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Full:
+
+        def mallopt(self, name: int, value: int) -> int:
+            return 1
+
+        def mlockall(self, flags: int) -> int:
+            ctypes.set_errno(errno.ENOMEM)
+            return -1
+
+    monkeypatch.setattr(realtime, '_libc', Full)
+    monkeypatch.setattr(realtime, '_may_lock_all', lambda: True)
+    assert realtime.lock_memory() == (
+        '`lock_memory` is refused (Cannot allocate memory): see `man mlockall`')
 
 
 TAKES_ALL = """

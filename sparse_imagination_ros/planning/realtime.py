@@ -217,10 +217,9 @@ def _is_core(word: str) -> bool:
 
 def _may_lock_all() -> bool:
     """Tell whether the process has the capability to lock as much as it likes."""
-    for line in Path('/proc/self/status').read_text(encoding='utf-8').splitlines():
-        if line.startswith('CapEff:'):
-            return bool(int(line.split()[1], 16) >> CAP_IPC_LOCK & 1)
-    return False
+    status = Path('/proc/self/status').read_text(encoding='utf-8')
+    capabilities = status.partition('CapEff:')[2].split()[0]
+    return bool(int(capabilities, 16) >> CAP_IPC_LOCK & 1)
 
 
 def _libc() -> ctypes.CDLL:
