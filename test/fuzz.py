@@ -11,7 +11,6 @@ that is executed. Each input follows from the seed, the name of the target and i
 """
 
 import argparse
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -36,7 +35,7 @@ ROOM_BYTES, GROWTH_KB = 2 * 1024**3, 64 * 1024
 # Until caches are filled, growth says nothing.
 WARM_UP_SHARE = 0.1
 EXECUTES = ('os.system', 'os.exec', 'os.posix_spawn', 'os.spawn', 'os.fork', 'subprocess.Popen',
-            'pty.spawn', 'socket.connect', 'socket.bind', 'ctypes.dlopen', 'shutil.rmtree')
+            'pty.spawn', 'socket.connect', 'socket.bind')
 SHOWN = 20
 
 
@@ -52,11 +51,11 @@ class Found:
     seconds: float = 0.0
     growth_kb: int = 0
     findings: list[dict[str, Any]] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, int] = field(default_factory=dict)
 
     def note(self, number: int, kind: str, trace: str) -> None:
         """Keep the first of each kind."""
-        self.kinds[kind] += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if self.kinds[kind] == 1 and len(self.findings) < SHOWN:
             self.findings.append({'case': number, 'kind': kind, 'trace': trace[-3000:]})
 
