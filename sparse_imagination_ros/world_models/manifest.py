@@ -202,12 +202,11 @@ def _check_sizes(shape: Any, where: str) -> None:
     names = [one.name for one in fields(shape)] if shape is not None else []
     for one in fields(shape) if shape is not None else ():
         value = getattr(shape, one.name)
-        numbers = value if isinstance(value, tuple) else (value,)
         if one.name == 'depth' and not 0 <= value <= DEEPEST:
             raise BundleError(f'{where}: `depth` is {value}; allowed is 0 to {DEEPEST}')
         most = {'grid': FINEST}.get(one.name, WIDEST if one.name in COUNTED else LARGEST)
-        if any(isinstance(number, (int, float)) and not abs(number) <= most
-               for number in numbers) or (one.name in COUNTED and not value >= 1):
+        least = 1 if one.name in COUNTED else -most
+        if isinstance(value, int) and not least <= value <= most:
             raise BundleError(f'{where}: `{one.name}` is {shown(value)}; no network has that')
     width, heads = getattr(shape, 'width', 0), getattr(shape, 'heads', 1)
     if 'width' in names and width % heads:
