@@ -41,6 +41,7 @@ EXTRAS = {
     'dino': ['timm>=1.0.20', 'huggingface_hub'],
     'test': ['pytest', 'hypothesis', 'mcap', 'mcap-ros2-support'],
     'dev': [
+        'pytest-cov', 'pytest-randomly', 'pytest-xdist',
         'mypy', 'types-PyYAML', 'ruff', 'catkin-pkg', 'flake8', 'flake8-blind-except',
         'flake8-builtins', 'flake8-class-newline', 'flake8-comprehensions', 'flake8-deprecated',
         'flake8-docstrings', 'flake8-import-order', 'flake8-quotes',

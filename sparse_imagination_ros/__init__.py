@@ -8,7 +8,11 @@ imported when it is first used: importing the package imports neither torch nor 
 """
 
 from importlib import import_module
+import os
 from typing import Any
+
+# A few bytes may claim to be a picture that takes all memory. OpenCV reads this at its import.
+os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(2**26))
 
 _HOMES = {
     'Bundle': 'world_models.bundle',

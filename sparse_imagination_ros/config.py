@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import field, fields, MISSING
 from pathlib import Path
+import reprlib
 from typing import Any, get_args, get_origin, TypeVar
 
 import yaml
@@ -12,6 +13,17 @@ import yaml
 from sparse_imagination_ros.errors import ConfigError
 
 Config = TypeVar('Config')
+
+LARGEST_WHOLE = 2**63 - 1
+# No settings are longer; PyYAML would take minutes to say that they are none.
+LONGEST_YAML = 2**20
+# What PyYAML raises about texts that are none, beside its own errors.
+_NO_YAML = (
+    yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
+    RecursionError)
+# A value may hold itself, or a list of a list of a list, a thousand million times.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 2, 80, 80, 40
 
 
 def setting(
@@ -41,7 +53,7 @@ def build(
     for name in values:
         if name not in known:
             raise ConfigError(
-                f'{where}: unknown setting `{prefix}{name}`; '
+                f'{where}: unknown setting `{prefix}{str(name)[:80]}`; '
                 f'known settings: {", ".join(prefix + name for name in sorted(known))}')
     for name, f in known.items():
         if name in values:
@@ -54,9 +66,10 @@ def build(
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds names with values."""
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f'{path} cannot be read ({error})') from error
+    values = read_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f'{path} does not hold settings, as `name: value`')
     return values
@@ -67,27 +80,42 @@ def read_word(word: str, names: str = 'NAME') -> tuple[str, Any]:
     name, equals, value = word.partition('=')
     if not equals or not name:
         raise ConfigError(f'--set {word} is not of the form {names}=VALUE')
+    return name, read_yaml(value, f'--set {word}')
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Read YAML, which runs nothing; `where` is what errors call the text."""
+    if len(text) > LONGEST_YAML:
+        raise ConfigError(
+            f'{where} cannot be read: no settings are longer than {LONGEST_YAML} characters')
     try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f'--set {word}: the value cannot be read ({error})') from error
+        return yaml.safe_load(text)
+    except _NO_YAML as error:
+        raise ConfigError(
+            f'{where} cannot be read ({type(error).__name__}: {str(error)[:300]}): it is damaged, '
+            'or no YAML') from error
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error shows it: not longer than one can read."""
+    return _SHORT.repr(value)
 
 
 def _check(declared: Any, value: Any, where: str, prefix: str) -> None:
     name = prefix + declared.name
     if not _fits(value, declared.type):
         raise ConfigError(
-            f'{where}: `{name}` is {value!r} ({type(value).__name__}); '
+            f'{where}: `{name}` is {shown(value)} ({type(value).__name__}); '
             f'expected a {_called(declared.type)}')
     low, high = declared.metadata.get('low'), declared.metadata.get('high')
     # Written so that a NaN is refused, too.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         raise ConfigError(
-            f'{where}: `{name}` is {value}; allowed range is '
+            f'{where}: `{name}` is {shown(value)}; allowed range is '
             f'[{"-inf" if low is None else low}, {"inf" if high is None else high}]')
     choices = declared.metadata.get('choices')
     if choices and value not in choices:
-        raise ConfigError(f'{where}: `{name}` is {value!r}; allowed: {", ".join(choices)}')
+        raise ConfigError(f'{where}: `{name}` is {shown(value)}; allowed: {", ".join(choices)}')
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -100,7 +128,9 @@ def _fits(value: Any, kind: Any) -> bool:
             kinds = kinds[:1] * len(value)
         return len(value) == len(kinds) and all(map(_fits, value, kinds))
     if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+        # What is larger is no number of this machine, nor of ROS.
+        return (isinstance(value, (int, kind)) and not isinstance(value, bool)
+                and not (isinstance(value, int) and abs(value) > LARGEST_WHOLE))
     return isinstance(value, kind)
 
 

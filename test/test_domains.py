@@ -2,10 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two runs never get the same domain."""
 
+from pathlib import Path
+import tempfile
+
 import pytest
 
 from sparse_imagination_ros.cli.domains import DOMAINS, isolated, own_domain
 from sparse_imagination_ros.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a list of our own: tests that run beside this one borrow domains, too."""
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
 
 
 def test_runs_side_by_side_get_different_domains() -> None:

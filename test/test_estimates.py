@@ -5,7 +5,12 @@
 import numpy as np
 import pytest
 
-from sparse_imagination_ros.evaluation.estimates import percentiles, rank_correlation, wilson
+from sparse_imagination_ros.evaluation.estimates import (
+    percentiles,
+    rank_correlation,
+    trend,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(('successes', 'trials', 'low', 'high'), [
@@ -54,3 +59,26 @@ def test_rank_correlation_agrees_with_known_values() -> None:
     assert rank_correlation(np.array([1.0, 2, 2, 3]), np.array([1.0, 2, 3, 4])) == pytest.approx(
         0.948683, abs=1e-6)
     assert np.isnan(rank_correlation(numbers, np.ones(5)))
+
+
+def test_a_trend_is_found_in_spite_of_outliers() -> None:
+    times = np.arange(400.0)
+    noise = np.random.default_rng(0).normal(size=400)
+    values = 3 * times + noise
+    values[::17] += 1e6
+    found = trend(times, values)
+    assert found.value == pytest.approx(3, abs=0.02) and found.low <= found.value <= found.high
+
+
+def test_the_interval_of_a_trend_holds_the_true_one_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    times = np.arange(200.0)
+    inside = [found.low <= 0 <= found.high for found in (
+        trend(times, rng.normal(size=200)) for _ in range(400))]
+    assert 0.92 <= np.mean(inside) <= 0.985
+
+
+def test_what_stays_has_no_trend() -> None:
+    found = trend(np.arange(50.0), np.full(50, 7.0))
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert trend(np.zeros(1), np.zeros(1)).value == 0

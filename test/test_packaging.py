@@ -6,6 +6,7 @@ import ast
 from importlib import import_module
 from pathlib import Path
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -89,3 +90,41 @@ def test_every_console_script_leads_to_a_function() -> None:
     assert len(scripts) == 4
     for module, function in scripts:
         assert callable(getattr(import_module(f'sparse_imagination_ros.{module}'), function))
+
+
+def test_what_is_needed_at_run_time_may_be_used_by_anybody() -> None:
+    process = subprocess.run(
+        [sys.executable, ROOT / '.ci/licences'], capture_output=True, text=True, check=False)
+    assert re.search(r'^torch +\S+ +run time +\S', process.stdout, re.MULTILINE)
+    # Tools that others have installed here may say nothing: that is a matter of `make licences`.
+    assert 'GPL' not in process.stderr, process.stderr
+
+
+def test_the_safety_path_is_of_files_that_are_there() -> None:
+    names = re.findall(r"'([\w/]+\.py)'", (ROOT / '.ci/safety-coverage').read_text())
+    assert len(names) > 20
+    assert all((ROOT / 'sparse_imagination_ros' / name).is_file() for name in names)
+
+
+def pins(path: Path) -> dict[str, set[str]]:
+    """Return the versions that a file of requirements allows, by package."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r'^([\w.-]+)==([\w.+]+)', path.read_text(), re.MULTILINE):
+        found.setdefault(re.sub(r'[-_.]+', '-', name).lower(), set()).add(version)
+    return found
+
+
+@pytest.mark.parametrize('lock', sorted((ROOT / 'requirements/locks').glob('dev-*.txt')),
+                         ids=lambda path: path.stem)
+def test_a_lock_holds_what_is_pinned_each_with_a_hash(lock: Path) -> None:
+    pinned: dict[str, set[str]] = {}
+    for name in ('base', 'dev', 'pusht', 'constraints'):
+        for package, versions in pins(ROOT / f'requirements/{name}.txt').items():
+            pinned.setdefault(package, set()).update(versions)
+    locked, text = pins(lock), lock.read_text()
+    assert len(locked) > 100 and text.count('--hash=sha256:') == len(locked)
+    for package, versions in locked.items():
+        # The wheels of ROS pin each other.
+        assert package not in pinned or versions <= pinned[package], 'run `make lock`'
+    for name in ('torch', 'numpy', 'ros-jazzy-rclpy', 'gym-pusht', 'pytest-xdist'):
+        assert name in locked

@@ -42,6 +42,8 @@ from sparse_imagination_ros.world_models.decoder import Decoder, DecoderShape
 pytestmark = pytest.mark.ros
 
 NODE = 'planner_node'
+DECLARED = {
+    group.prefix + field.name: field for group in GROUPS for field in fields(group.kind)}
 
 
 def trigger(stage: Stage, name: str) -> Any:
@@ -320,9 +322,13 @@ def test_a_change_while_it_drives_acts_and_does_not_stop_it(
         driving.graph.wait(lambda: len(driving.cycles) > 4, 'plans')
         return all(driving.speeds())
 
-    # A change that stopped it would do so each time; a machine that is busy does not.
-    assert any(never_stood() for _ in range(5))
-    assert 'planning fails' not in driving.graph.log(NODE)
+    try:
+        # A change that stopped it would do so each time; a machine that is busy does not.
+        assert any(never_stood() for _ in range(5))
+        assert 'planning fails' not in driving.graph.log(NODE)
+    finally:
+        # Others find it as it was.
+        driving.graph.change(NODE, **{name: DECLARED[name].default})
 
 
 def test_a_speed_limit_acts_within_the_acceleration_that_is_allowed(driving: Stage) -> None:
@@ -354,13 +360,11 @@ def test_a_change_that_cannot_be_is_refused_with_the_reason_and_it_drives_on(
 def test_every_parameter_can_be_set_while_it_drives_or_is_refused_with_the_reason(
     driving: Stage, tmp_path: Path,
 ) -> None:
-    declared = {group.prefix + field.name: field for group in GROUPS
-                for field in fields(group.kind)}
     wanted = {name: list(field.default) if isinstance(field.default, tuple) else field.default
-              for name, field in declared.items()}
+              for name, field in DECLARED.items()}
     wanted['goal_folder'] = str(tmp_path)
     results = driving.graph.change(NODE, **wanted)
-    for (name, field), result in zip(declared.items(), results, strict=True):
+    for (name, field), result in zip(DECLARED.items(), results, strict=True):
         assert result.successful == field.metadata['live'], (name, result.reason)
         assert result.successful or 'read when' in result.reason or 'read-only' in result.reason
     driving.wait_until_it_drives()

@@ -14,7 +14,7 @@ from ros_graph import Graph
 from sparse_imagination_ros.nodes.messages import seconds, values_from
 from sparse_imagination_ros.sim.robots import robot
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.timing]
 
 BASE = robot('omnidirectional')
 STALENESS_S = 0.5

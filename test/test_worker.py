@@ -202,3 +202,19 @@ def test_frames_that_were_replaced_are_counted_and_waits_are_told(scene: Scene) 
     assert scene.worker.replaced == 2
     waited = scene.finished[1]
     assert waited.waited_ms >= 50 > 0 <= waited.handed_over_ms < waited.waited_ms
+
+
+def test_what_became_of_each_frame_is_counted(scene: Scene) -> None:
+    scene.worker.set_goal(BLANK)
+    scene.planner.go.clear()
+    scene.offer(1.0)
+    scene.planner.thinking.wait(10)
+    for stamp_s in (1.1, 1.2):
+        scene.offer(stamp_s)
+    assert scene.worker.has_frame
+    scene.worker.rest()
+    scene.planner.go.set()
+    scene.offer(1.3)
+    scene.wait_for(scene.finished)
+    worker = scene.worker
+    assert (worker.planned, worker.replaced, worker.dropped, worker.has_frame) == (2, 1, 1, False)

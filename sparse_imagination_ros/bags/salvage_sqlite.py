@@ -65,7 +65,6 @@ class Rescued:
     """
 
     def __init__(self, file: Path, stack: ExitStack) -> None:
-        import apsw
         from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -73,10 +72,11 @@ class Rescued:
         try:
             self._database = _open(file, stack)
             self.fault = f'{file.name} is damaged: {_note(self._database, self.place)}'
-        except (apsw.Error, sqlite3.Error) as error:
+            self._notes = Sqlite3Reader(self.place)
+        except Exception as error:
+            # Whatever a database trips over in damaged data.
             raise DataError(f'{file.name} is damaged: no messages can be saved ({error})'
                             ) from error
-        self._notes = Sqlite3Reader(self.place)
         self.connections: list[Connection] = []
         self.metadata: ReaderMetadata = self._notes.metadata
         # As a reader calls it.
@@ -146,6 +146,8 @@ def _note(damaged: 'apsw.Connection', place: Path) -> str:
     cut_off = False
     doubtful: list[int] = []
     with closing(sqlite3.connect(place, isolation_level=None)) as notes:
+        # What makes its tables is written in the file: it is to make nothing else.
+        notes.set_authorizer(_only_tables)
         notes.execute('BEGIN')
         for name, sql in tables.items():
             notes.execute(sql)
@@ -175,6 +177,13 @@ def _note(damaged: 'apsw.Connection', place: Path) -> str:
     return f'{saved} messages could be saved; lost: {" and ".join(missing) or "none"}'
 
 
+def _only_tables(action: int, *_: str | None) -> int:
+    """Deny what reaches other files or runs anything."""
+    denied = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_CREATE_VTABLE,
+              sqlite3.SQLITE_CREATE_TRIGGER, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_PRAGMA)
+    return sqlite3.SQLITE_DENY if action in denied else sqlite3.SQLITE_OK
+
+
 def _copy(damaged: 'apsw.Connection', notes: sqlite3.Connection, table: str) -> None:
     import apsw
 
@@ -197,16 +206,21 @@ def _messages(damaged: 'apsw.Connection') -> Iterator[tuple[int, int, int, bytes
             for number, topic, time_ns, data in damaged.execute(
                     'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id',
                     (at,)):
-                at = max(at, number)
+                if number <= at:
+                    # Pages that lead back to themselves would be read for ever.
+                    break
+                at = number
                 if (type(topic), type(time_ns), type(data)) == (int, int, bytes):
                     yield number, topic, time_ns, data
-            return
-        except apsw.Error:
-            beyond = _beyond(damaged, at)
-            if beyond is None:
-                yield None
+            else:
                 return
-            at = beyond
+        except (apsw.Error, UnicodeError):
+            pass
+        beyond = _beyond(damaged, at)
+        if beyond is None or beyond <= at:
+            yield None
+            return
+        at = beyond
 
 
 def _beyond(damaged: 'apsw.Connection', at: int) -> int | None:

@@ -97,16 +97,23 @@ class Processes:
                     f'{name} ended by itself ({_exit(code)}); the end of {child.log}:\n'
                     f'{_tail(child.log)}')
 
-    def end(self, name: str, meanwhile: Callable[[], None] = lambda: time.sleep(0.05)) -> None:
-        """End a node as Ctrl-C would, calling `meanwhile` while it does; insist if need be."""
+    def end(
+        self, name: str, meanwhile: Callable[[], None] = lambda: time.sleep(0.05),
+    ) -> int | None:
+        """
+        End a node as Ctrl-C would, calling `meanwhile` while it does; insist if need be.
+
+        Return with what it ended.
+        """
         child = self._children.pop(name)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if child.process.poll() is not None:
-                return
+                break
             child.process.send_signal(number)
             end_s = time.monotonic() + PATIENCE_S
             while child.process.poll() is None and time.monotonic() < end_s:
                 meanwhile()
+        return child.process.poll()
 
 
 def command_line(spec: NodeSpec) -> list[str]:

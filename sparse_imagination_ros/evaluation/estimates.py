@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Z_95 = 1.959963984540054
 # Resamples behind an interval over blocks.
 RESAMPLES = 1000
+# A trend is drawn through so many points at most, each the median of its neighbours in time.
+TREND_POINTS = 40
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,26 @@ def over_blocks(
     low, high = np.percentile(ratios, (2.5, 97.5))
     value = float(above.sum() / max(below.sum(), 1e-300))
     return Estimate(value, float(low), float(high))
+
+
+def trend(times: NDArray[np.float64], values: NDArray[np.float64]) -> Estimate:
+    """
+    Return by how much values [n] grow in a unit of time, with the interval of Sen.
+
+    The median of the slopes between all pairs of points: a few outliers do not turn it. Neighbours
+    in time depend on each other, so they are one point.
+    """
+    count = min(TREND_POINTS, len(times))
+    if count < 2:
+        return Estimate(0.0, 0.0, 0.0)
+    parts = [np.array_split(numbers, count) for numbers in (times, values)]
+    x, y = (np.array([np.median(part) for part in numbers]) for numbers in parts)
+    one, other = np.triu_indices(count, 1)
+    slopes = np.sort((y[other] - y[one]) / (x[other] - x[one]))
+    reach = Z_95 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    low = max(0, math.floor((len(slopes) - reach) / 2))
+    high = min(len(slopes) - 1, math.ceil((len(slopes) + reach) / 2))
+    return Estimate(float(np.median(slopes)), float(slopes[low]), float(slopes[high]))
 
 
 def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -107,7 +107,7 @@ def read_verdict(bundle: Bundle) -> Verdict | None:
         return Verdict(
             given, Variant(**values['best']), tuple(Row(**row) for row in values['rows']),
             dict(values['refused']), str(values['judged_on']))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         _log.warning('%s is damaged (%s): compile the bundle again', path, error)
         return None
 

@@ -40,6 +40,7 @@ from sparse_imagination_ros.planning.limits import narrowed
 from sparse_imagination_ros.planning.machine import machine_values
 from sparse_imagination_ros.planning.plan import CommandHistory, HISTORY_S
 from sparse_imagination_ros.planning.planner import Planner
+from sparse_imagination_ros.planning.realtime import Realtime
 from sparse_imagination_ros.planning.route import Goal, name_of_now
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
 from sparse_imagination_ros.share import bundle_path
@@ -63,13 +64,17 @@ class Driving:
         # What may be refused comes first: nothing is left behind then.
         wires = wired(config.command_form, manifest.actions.names, str(path))
         limits, goals = self._limits(settings), goals_from(settings, manifest)
+        self._realtime = Realtime(settings.realtime)
         self._sent = CommandHistory(len(manifest.actions.names), HISTORY_S)
         self._tally = Tally(planning.budget_ms)
         self._problems = Problems(node.get_logger().error)
         self._active, self._enabled = False, True
         self._active_since_s = 0.0
+        # Frames that were not given to the planner, and why.
+        self._at_rest = self._senseless = 0
 
         def make() -> Planner:
+            self._realtime.place_planner()
             if config.threads:
                 torch.set_num_threads(config.threads)
             self._equipped = equipped(bundle, planning, config.timeless)
@@ -77,6 +82,7 @@ class Driving:
                 node.get_logger().warning(self._imagines())
             planner = self._equipped.planner
             planner.adjust(self._equipped.suited(planning), limits)
+            self._realtime.begin_planner()
             return planner
 
         self.worker = PlannerThread(
@@ -96,6 +102,9 @@ class Driving:
         self._driven = node.create_subscription(
             TwistStamped, 'driven', self._on_driven, RELIABLE) if config.shadow else None
         self._services = Services(node, self)
+        self._realtime.begin_commands()
+        for refusal in self._realtime.refused:
+            node.get_logger().warning(refusal)
         node.get_logger().info(
             f'bundle {path} for an {manifest.robot} robot, ready in '
             f'{time.monotonic() - began_s:.1f} s: {planning.tokens} of {manifest.total_tokens} '
@@ -122,6 +131,7 @@ class Driving:
     def close(self) -> None:
         """Stop the robot and let go of everything."""
         self._commanding.close()
+        self._realtime.end()
         self.worker.close()
         self._equipped.keep_latency()
         if self._driven is not None:
@@ -226,9 +236,23 @@ class Driving:
         return {
             'camera': Status(OK, 'what the stamps of its pictures say', {
                 'topic': self._camera.topic, **self._camera.rhythm.values(),
-                'replaced before they were planned from': self.worker.replaced}),
+                **self._frames()}),
             'latency': Status(OK, 'how long each stage takes', self._tally.stages()),
-            'machine': Status(OK, 'what this machine tells', machine_values())}
+            'machine': Status(OK, 'what this machine tells', machine_values()),
+            'real time': Status(
+                WARN if self._realtime.refused else OK,
+                '; '.join(self._realtime.refused) or 'as it is asked for',
+                self._realtime.values())}
+
+    def _frames(self) -> dict[str, object]:
+        """Say what became of all frames that were heard: the others sum up to the first."""
+        worker = self.worker
+        return {
+            'heard': self._camera.heard, 'not readable': self._camera.unread,
+            'heard at rest': self._at_rest, 'without senses': self._senseless,
+            'planned from': worker.planned,
+            'replaced before they were planned from': worker.replaced,
+            'dropped with their goal': worker.dropped, 'waiting': int(worker.has_frame)}
 
     def _imagines(self) -> str:
         return f'{self._equipped.planner.engine.variant} imagines: {self._equipped.notes}'
@@ -251,10 +275,12 @@ class Driving:
 
     def _on_frame(self, frame: Frame) -> None:
         if not self._commanding.drives:
+            self._at_rest += 1
             return
         try:
             sensed = self._sensed.read(self._settings.node.staleness_s)
         except FrameError as error:
+            self._senseless += 1
             self._problems.note('bad senses', str(error))
             return
         self._problems.clear('bad senses')

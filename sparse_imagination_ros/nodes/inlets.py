@@ -22,7 +22,8 @@ class CameraInlet:
     Hears the camera.
 
     newest: the last frame that could be read; arrived_s: when the last message came, on the steady
-    clock; age_s: how long before that its picture was taken; rhythm: what the stamps say.
+    clock; age_s: how long before that its picture was taken; rhythm: what the stamps say. heard:
+    how many came; unread: how many of them could not be read.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class CameraInlet:
         self.newest: Frame | None = None
         self.arrived_s = self.age_s = 0.0
         self.rhythm = Rhythm()
+        self.heard = self.unread = 0
         if transport == 'compressed':
             # As image_transport names it: beside whatever topic `image` is remapped to.
             topic = node.resolve_topic_name('image') + '/compressed'
@@ -61,10 +63,12 @@ class CameraInlet:
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self.arrived_s = time.monotonic()
+        self.heard += 1
         try:
             frame = frame_from(message)
             frame = replace(frame, rgb=cut(frame.rgb, self._region, self._size))
         except FrameError as error:
+            self.unread += 1
             self._problems.note('bad image', f'{self.topic}: {error}')
             return
         self._problems.clear('bad image')

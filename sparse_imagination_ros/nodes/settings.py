@@ -3,14 +3,17 @@
 """All that can be set of the planner's node. What the settings mean is decided where they go."""
 
 from dataclasses import dataclass
+import os
 from pathlib import Path
 
 from sparse_imagination_ros.config import setting
+from sparse_imagination_ros.files import check_confined
 from sparse_imagination_ros.nodes.outlets import CommandForm, COMMANDS, TRAJECTORY_FIELDS
 from sparse_imagination_ros.nodes.parameters import Group, Parameters, Proposal
 from sparse_imagination_ros.nodes.senses import KINDS
 from sparse_imagination_ros.planning.limits import LimitsConfig
 from sparse_imagination_ros.planning.planner import PlannerConfig
+from sparse_imagination_ros.planning.realtime import RealtimeConfig
 from sparse_imagination_ros.planning.route import RouteConfig
 from sparse_imagination_ros.tokens.frames import Region
 
@@ -59,6 +62,9 @@ class NodeConfig:
     timeless: bool = setting(
         False, 'plan as if planning took no time, and without a deadline, so that plans can be '
                'repeated')
+    file_folders: tuple[str, ...] = setting(
+        ('',), 'folders in which the files lie that parameters name; empty: anywhere. It can be '
+               'given at the start only')
     autostart: bool = setting(
         False, 'whether the node configures and activates itself at its start')
 
@@ -76,8 +82,8 @@ class NodeConfig:
 
 
 GROUPS = (
-    Group(NodeConfig, read_only=('autostart',)), Group(Region, 'region_'), Group(LimitsConfig),
-    Group(RouteConfig), Group(PlannerConfig))
+    Group(NodeConfig, read_only=('autostart', 'file_folders')), Group(Region, 'region_'),
+    Group(LimitsConfig), Group(RouteConfig), Group(PlannerConfig), Group(RealtimeConfig))
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,27 @@ class Settings:
     limits: LimitsConfig
     route: RouteConfig
     planning: PlannerConfig
+    realtime: RealtimeConfig
 
 
 def settings_of(source: Parameters | Proposal) -> Settings:
     """Return the settings, as they are or as they are proposed; raise what is wrong."""
-    return Settings(
+    settings = Settings(
         source.config(NodeConfig), source.config(Region), source.config(LimitsConfig),
-        source.config(RouteConfig), source.config(PlannerConfig))
+        source.config(RouteConfig), source.config(PlannerConfig), source.config(RealtimeConfig))
+    _check_files(settings)
+    return settings
+
+
+def _check_files(settings: Settings) -> None:
+    """Refuse files outside the folders that whoever started the node has named."""
+    node = settings.node
+    named = [('goal_folder', node.goal_folder), ('region_mask', settings.planning.region_mask)]
+    # A name without a / is that of a bundle that ships.
+    named += [('bundle', node.bundle)] if os.sep in node.bundle else []
+    # Of a bag the time is named, too.
+    named += [('goals', part) for goal in node.goals
+              for part in {goal, goal.rpartition('@')[0] or goal}]
+    for name, path in named:
+        if path:
+            check_confined(Path(path), node.file_folders, name)

@@ -194,7 +194,8 @@ def read_latency(path: Path) -> LatencyModel:
                               for octave, tail in of_octaves.items()}
                  for stage, of_octaves in values['tails'].items()}
         return LatencyModel(costs, tails)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+            RecursionError):
         # It is only a first guess: what is measured from now on counts.
         return LatencyModel()
 

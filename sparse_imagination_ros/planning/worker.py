@@ -10,12 +10,12 @@ commands reads `current` at any time and never waits.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-import gc
 from threading import Condition, Thread
 import time
 
 from sparse_imagination_ros.planning.plan import Array, CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner
+from sparse_imagination_ros.planning.realtime import Garbage
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 
 # A cycle takes less; one that takes longer will not end.
@@ -90,8 +90,9 @@ class PlannerThread:
         self._frame: Frame | None = None
         self._arrived_s = self._age_s = 0.0
         self._changes: list[Callable[[Planner], None]] = []
-        # Frames that were replaced before the planner came to them.
-        self.replaced = 0
+        # What became of the frames that were offered: planned from, replaced before by a newer
+        # one, or dropped with their goal.
+        self.planned = self.replaced = self.dropped = 0
         # Counts goals and rests: a cycle that began before the last one does not count.
         self._generation = 0
         self._current: Finished | None = None
@@ -121,6 +122,11 @@ class PlannerThread:
     def has_goal(self) -> bool:
         """Tell whether a goal was taken or waits to be."""
         return self._has_goal or self._goal is not None
+
+    @property
+    def has_frame(self) -> bool:
+        """Tell whether a frame waits."""
+        return self._frame is not None
 
     def set_goal(self, picture: Picture, sensed: Array | None = None) -> None:
         """Take a new goal; the plan for the old one no longer counts."""
@@ -162,6 +168,7 @@ class PlannerThread:
 
     def _drop(self) -> None:
         self._generation += 1
+        self.dropped += self._frame is not None
         self._current = self._frame = None
         self._change.notify_all()
 
@@ -175,9 +182,10 @@ class PlannerThread:
             with self._change:
                 self._made = True
                 self._change.notify_all()
-        # What is there now stays: a collection in mid-cycle need not look at it again.
-        gc.collect()
-        gc.freeze()
+        with Garbage() as garbage:
+            self._plan_by_mail(planner, garbage)
+
+    def _plan_by_mail(self, planner: Planner, garbage: Garbage) -> None:
         newest_s = float('-inf')
         while (mail := self._next_mail()) is not None:
             for change in mail.changes:
@@ -190,6 +198,7 @@ class PlannerThread:
                     planner.forget()
                 newest_s = mail.frame.stamp_s
                 self._take_frame(planner, mail.frame, mail)
+                garbage.sweep()
 
     def _next_mail(self) -> _Mail | None:
         idle_s = time.monotonic()
@@ -209,6 +218,7 @@ class PlannerThread:
                 self._goal = None
             elif mail.frame is not None:
                 self._frame, self._forget = None, False
+                self.planned += 1
             return mail
 
     def _apply(self, planner: Planner, change: Callable[[Planner], None]) -> None:

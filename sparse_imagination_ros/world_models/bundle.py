@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bundle: the folder with all that one deployed model needs. Saves, loads and verifies it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
@@ -11,12 +11,16 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
 
-from sparse_imagination_ros.errors import BundleError, ConfigError, FrameError
+from sparse_imagination_ros.errors import (
+    BundleError,
+    ConfigError,
+    FrameError,
+    SparseImaginationError,
+)
 from sparse_imagination_ros.planning.gate import Limits
 from sparse_imagination_ros.tokens.encoders import Encoder, make_encoder
 from sparse_imagination_ros.tokens.frames import Picture, shrink
@@ -42,6 +46,7 @@ DECODER = 'decoder.safetensors'
 POLICY = 'policy.safetensors'
 
 Module = TypeVar('Module', bound=nn.Module)
+Shape = TypeVar('Shape')
 
 
 @dataclass(frozen=True)
@@ -163,16 +168,13 @@ class Bundle:
         """Read and verify a bundle."""
         folder = Path(path)
         manifest, checksums = read_manifest(folder)
-        encoder = make_encoder(manifest.encoder)
-        predictor = make_predictor(manifest.predictor)
-        decoder = Decoder(manifest.decoder) if manifest.decoder else None
-        policy = Policy(manifest.policy) if manifest.policy else None
+        decoder, policy = manifest.decoder, manifest.policy
         return Bundle(
             manifest,
-            _fill(encoder, folder / ENCODER, checksums),
-            _fill(predictor, folder / PREDICTOR, checksums),
-            decoder and _fill(decoder, folder / DECODER, checksums),
-            policy and _fill(policy, folder / POLICY, checksums), folder)
+            _read(make_encoder, manifest.encoder, folder / ENCODER, checksums),
+            _read(make_predictor, manifest.predictor, folder / PREDICTOR, checksums),
+            _read(Decoder, decoder, folder / DECODER, checksums) if decoder else None,
+            _read(Policy, policy, folder / POLICY, checksums) if policy else None, folder)
 
 
 def make_predictor(
@@ -186,18 +188,32 @@ def make_predictor(
     return SparsePredictor(shape)
 
 
-def _fill(module: Module, path: Path, checksums: Mapping[str, str]) -> Module:
+def _read(
+    make: Callable[[Shape], Module], shape: Shape, path: Path, checksums: Mapping[str, str],
+) -> Module:
+    """Make a module of a shape, and fill it with the weights of a file."""
     if not path.is_file():
         raise BundleError(f'{path} is not there; restore the bundle or train it again')
     if _checksum(path) != checksums.get(path.name):
         raise BundleError(
             f'{path} is damaged: its checksum is not the one in {MANIFEST}; '
             'restore the bundle or train it again')
-    try:
-        module.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+    depth, width = getattr(shape, 'depth', 1), getattr(shape, 'width', 1)
+    # Each block has more weights than that. What cannot be filled is not to take memory first.
+    if max(1, depth) * width**2 > path.stat().st_size:
         raise BundleError(
-            f'{path} does not fit {MANIFEST} ({error}); train the bundle again') from error
+            f'{path} does not fit {MANIFEST}: it is too short for {depth} blocks {width} wide; '
+            'train the bundle again')
+    try:
+        module = make(shape)
+        module.load_state_dict(load_file(path))
+    except SparseImaginationError:
+        raise
+    except Exception as error:
+        # Whatever a network trips over that is to be made as none can be.
+        raise BundleError(
+            f'{path} does not fit {MANIFEST} ({type(error).__name__}: {str(error)[:1000]}); '
+            'train the bundle again') from error
     return module.eval().requires_grad_(False)
 
 

@@ -3,7 +3,7 @@
 """What a bundle says of itself, in a file that people can read; its weights lie elsewhere."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from math import inf, isfinite
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from sparse_imagination_ros.config import build, setting
+from sparse_imagination_ros.config import build, read_yaml, setting, shown
 from sparse_imagination_ros.errors import BundleError, ConfigError
 from sparse_imagination_ros.tokens.encoders import EncoderShape
 from sparse_imagination_ros.world_models.decoder import DecoderShape
@@ -22,6 +22,11 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape
 
 FORMAT = 2
 MANIFEST = 'manifest.yaml'
+# Larger is no picture, network or step that anybody has.
+LARGEST, DEEPEST, WIDEST, FINEST, LONGEST_STEP_S = 65536, 1000, 8192, 64, 60.0
+# Of these sizes a network has at least one, whatever its family.
+COUNTED = ('grid', 'image_size', 'width', 'token_width', 'action_size', 'heads', 'head_width',
+           'hidden_width', 'window')
 # What the predictor's part is read as.
 FAMILIES: dict[str, type[PredictorShape] | type[OfficialShape] | type[RlaShape]] = {
     'sparse': PredictorShape, 'official': OfficialShape, 'rla': RlaShape}
@@ -114,15 +119,15 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
             f'{path} is not there; name a bundle folder, or make one with '
             '`sparse-imagination train`')
     try:
-        values = yaml.safe_load(path.read_text())
+        values = read_yaml(path.read_text(encoding='utf-8'), str(path))
         if values.pop('format') != FORMAT:
             raise BundleError(
                 f'{path}: this release reads bundle format {FORMAT}; train or import it again')
-        checksums = values.pop('sha256')
+        checksums = dict(values.pop('sha256'))
         family = values.pop('family', 'sparse')
         if family not in FAMILIES:
             raise BundleError(
-                f'{path}: `family` is {family!r}; this release reads {", ".join(FAMILIES)}')
+                f'{path}: `family` is {shown(family)}; this release reads {", ".join(FAMILIES)}')
         parts: dict[str, type] = {
             'actions': Actions, 'encoder': EncoderShape, 'predictor': FAMILIES[family]}
         for name, kind in parts.items():
@@ -136,9 +141,9 @@ def read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, str]]:
         manifest = build(Manifest, values, str(path))
     except ConfigError as error:
         raise BundleError(str(error)) from error
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, UnicodeDecodeError) as error:
         raise BundleError(
-            f'{path} is damaged ({type(error).__name__}: {error}); '
+            f'{path} is damaged ({type(error).__name__}: {str(error)[:300]}); '
             'restore the bundle or make it again') from error
     check_fit(manifest, str(path))
     return manifest, checksums
@@ -150,6 +155,9 @@ def check_fit(manifest: Manifest, where: str) -> None:
     sizes = {len(actions.names), len(actions.low), len(actions.high), len(actions.acceleration)}
     if len(sizes) > 1:
         raise BundleError(f'{where}: action names, limits and accelerations differ in length')
+    _check_limits(manifest, where)
+    for shape in (encoder, predictor, manifest.decoder, manifest.policy):
+        _check_sizes(shape, where)
     if manifest.quality is not None:
         _check_quality(manifest.quality, manifest.total_tokens, where)
     if predictor.action_size != len(actions.names) * manifest.frameskip:
@@ -166,6 +174,43 @@ def check_fit(manifest: Manifest, where: str) -> None:
         _check_rla(predictor, encoder.grid, where)
     if isinstance(predictor, OfficialShape):
         _check_official(predictor, manifest, where)
+
+
+def _check_limits(manifest: Manifest, where: str) -> None:
+    """Refuse what no robot can be told. Written so that a NaN is refused, too."""
+    actions, (width, height) = manifest.actions, manifest.picture_size
+    if not actions.names or len(set(actions.names)) < len(actions.names):
+        raise BundleError(f'{where}: action names are missing, or one is there twice')
+    for name, low, high, acceleration in zip(
+            actions.names, actions.low, actions.high, actions.acceleration, strict=True):
+        # At rest all commands are zero, and `high` is the unit that is planned in.
+        if not (-inf < low <= 0 < high < inf and 0 < acceleration < inf):
+            raise BundleError(
+                f'{where}: `{name[:80]}` from {low:g} to {high:g}, changing by {acceleration:g}; '
+                'rest must be allowed, and `high` and `acceleration` be above 0')
+    if not 0 < manifest.step_s <= LONGEST_STEP_S or not 1 <= manifest.frameskip <= LARGEST:
+        raise BundleError(
+            f'{where}: `step_s` is {manifest.step_s:g} and `frameskip` {manifest.frameskip}; '
+            f'allowed are more than 0 to {LONGEST_STEP_S:g} s, and 1 to {LARGEST}')
+    if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
+        raise BundleError(
+            f'{where}: `picture_size` is {width} x {height}; allowed are sides of 1 to {LARGEST}')
+
+
+def _check_sizes(shape: Any, where: str) -> None:
+    """Refuse sizes that no network has; whether weights fit them is seen when they are read."""
+    names = [one.name for one in fields(shape)] if shape is not None else []
+    for one in fields(shape) if shape is not None else ():
+        value = getattr(shape, one.name)
+        if one.name == 'depth' and not 0 <= value <= DEEPEST:
+            raise BundleError(f'{where}: `depth` is {value}; allowed is 0 to {DEEPEST}')
+        most = {'grid': FINEST}.get(one.name, WIDEST if one.name in COUNTED else LARGEST)
+        least = 1 if one.name in COUNTED else -most
+        if isinstance(value, int) and not least <= value <= most:
+            raise BundleError(f'{where}: `{one.name}` is {shown(value)}; no network has that')
+    width, heads = getattr(shape, 'width', 0), getattr(shape, 'heads', 1)
+    if 'width' in names and width % heads:
+        raise BundleError(f'{where}: {heads} heads do not share a width of {width}')
 
 
 def _check_policy(
