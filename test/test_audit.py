@@ -53,3 +53,10 @@ def test_a_motion_that_the_robot_does_not_have_counts() -> None:
 
 def test_the_rate_of_a_single_command_is_zero() -> None:
     assert audited((1.0, 0.0)).rate_hz == 0.0
+
+
+def test_after_a_silence_in_which_the_base_has_stopped_a_command_may_not_jump() -> None:
+    ramp = [(0.05 * tick, min(TOP, HARDEST * 0.05 * tick)) for tick in range(20)]
+    assert audited(*ramp, (4.0, 0.5 * TOP)).outside == 1
+    assert audited(*ramp, (4.0, 0.25)).outside == 0
+    assert audited(*ramp, (4.0, 0.0)).outside == 0
