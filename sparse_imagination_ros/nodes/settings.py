@@ -13,6 +13,7 @@ from sparse_imagination_ros.planning.limits import LimitsConfig
 from sparse_imagination_ros.planning.planner import PlannerConfig
 from sparse_imagination_ros.planning.route import RouteConfig
 from sparse_imagination_ros.tokens.frames import Region
+from sparse_imagination_ros.tokens.trust import TrustConfig
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class NodeConfig:
     command_rate_hz: float = setting(20.0, 'commands per second', 1.0, 200.0, live=True)
     staleness_s: float = setting(
         0.5, 'the robot stops when the newest frame is older than this, seconds', 0.05, 5.0,
+        live=True)
+    exclusive_commands: bool = setting(
+        True, 'whether the robot stands while others publish on the topic of the commands, too',
         live=True)
     threads: int = setting(
         1, 'processor threads of the network; 0 leaves it to PyTorch', 0, 256)
@@ -76,8 +80,8 @@ class NodeConfig:
 
 
 GROUPS = (
-    Group(NodeConfig, read_only=('autostart',)), Group(Region, 'region_'), Group(LimitsConfig),
-    Group(RouteConfig), Group(PlannerConfig))
+    Group(NodeConfig, read_only=('autostart',)), Group(Region, 'region_'),
+    Group(TrustConfig, 'camera_'), Group(LimitsConfig), Group(RouteConfig), Group(PlannerConfig))
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Settings:
 
     node: NodeConfig
     region: Region
+    trust: TrustConfig
     limits: LimitsConfig
     route: RouteConfig
     planning: PlannerConfig
@@ -94,5 +99,5 @@ class Settings:
 def settings_of(source: Parameters | Proposal) -> Settings:
     """Return the settings, as they are or as they are proposed; raise what is wrong."""
     return Settings(
-        source.config(NodeConfig), source.config(Region), source.config(LimitsConfig),
-        source.config(RouteConfig), source.config(PlannerConfig))
+        source.config(NodeConfig), source.config(Region), source.config(TrustConfig),
+        source.config(LimitsConfig), source.config(RouteConfig), source.config(PlannerConfig))

@@ -20,6 +20,8 @@ from sparse_imagination_ros.tokens.frames import Frame, Picture
 
 # A cycle takes less; one that takes longer will not end.
 PATIENCE_S = 5.0
+# And of one that takes so long it is said.
+HANGS_S = 2.0
 
 
 class Matter(Enum):
@@ -95,6 +97,9 @@ class PlannerThread:
         # Counts goals and rests: a cycle that began before the last one does not count.
         self._generation = 0
         self._current: Finished | None = None
+        # What ended the thread, if it was not told to end.
+        self.death: BaseException | None = None
+        self._began_s: float | None = None
         self._thread = Thread(target=self._run, name='planner', daemon=True)
 
     def start(self) -> None:
@@ -116,6 +121,12 @@ class PlannerThread:
     def current(self) -> Finished | None:
         """Return the newest plan that counts, with its cycle."""
         return self._current
+
+    @property
+    def busy_s(self) -> float:
+        """How long the cycle that runs has taken so far."""
+        began_s = self._began_s
+        return 0.0 if began_s is None else time.monotonic() - began_s
 
     @property
     def has_goal(self) -> bool:
@@ -178,6 +189,13 @@ class PlannerThread:
         # What is there now stays: a collection in mid-cycle need not look at it again.
         gc.collect()
         gc.freeze()
+        try:
+            self._work(planner)
+        except BaseException as death:
+            self.death = death
+            self._current = None
+
+    def _work(self, planner: Planner) -> None:
         newest_s = float('-inf')
         while (mail := self._next_mail()) is not None:
             for change in mail.changes:
@@ -228,7 +246,7 @@ class PlannerThread:
             self._has_goal = number == self._goal_number
 
     def _take_frame(self, planner: Planner, frame: Frame, mail: _Mail) -> None:
-        began_s = time.monotonic()
+        began_s = self._began_s = time.monotonic()
         try:
             if self._timeless:
                 cycle = planner.plan(frame, self._sent)
@@ -254,3 +272,5 @@ class PlannerThread:
             with self._change:
                 self._current = None
             self._on_problem(Matter.CYCLE, problem)
+        finally:
+            self._began_s = None
