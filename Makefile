@@ -1,13 +1,14 @@
 # Everything a developer does, by name. `make` alone lists it.
 #
 # Variables: PYTHON (the interpreter that makes the environments, 3.10 or newer), VENV (where),
-# PIP_ARGS (for every `pip install`), DEMO_ARGS and PYTEST_ARGS (passed on).
+# PIP_ARGS (for every `pip install`), DEMO_ARGS, FAULTS_ARGS and PYTEST_ARGS (passed on).
 
 PYTHON ?= python3
 VENV ?= .venv
 KILTED_VENV ?= .venv-kilted
 PIP_ARGS ?=
 DEMO_ARGS ?=
+FAULTS_ARGS ?=
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -22,7 +23,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 unexport ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types pytest build test-kilted clean distclean
+.PHONY: help venv demo faults test lint types pytest build test-kilted clean distclean
 
 help:  ## list the targets
 	@printf 'Targets:\n'
@@ -34,6 +35,9 @@ venv: $(VENV)/.ready  ## make the pinned environment in .venv (ROS 2 Jazzy from 
 
 demo: venv  ## drive a simulated robot to goal pictures over ROS 2; the report is in out/demo
 	$(BIN)/sparse-imagination demo $(DEMO_ARGS)
+
+faults: venv  ## cause one fault after another to a planner that drives; the table is in out/faults.json
+	$(BIN)/sparse-imagination faults --json out/faults.json $(FAULTS_ARGS)
 
 test: lint types pytest  ## lint, types and all tests
 

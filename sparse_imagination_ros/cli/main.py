@@ -25,6 +25,7 @@ COMMANDS = {
     'evaluate': 'drive many simulated episodes without ROS',
     'quality': 'store in a bundle what was measured by number of tokens',
     'stress': 'keep a deadline while the machine is loaded',
+    'faults': 'cause one fault after another to a planner that drives',
     'compile': 'find the fastest engine for a bundle on this machine',
     'benchmark': 'how fast this machine imagines, by engine and size',
     'replay': 'what the planner would have done on a recorded bag, and how well it imagines',
