@@ -3,7 +3,7 @@
 # Variables: PYTHON (the interpreter that makes the environments, 3.10 or newer), VENV (where),
 # PIP_ARGS (for every `pip install`), LOCKED (1: only files with the hashes of requirements/locks; cpu:
 # and no CUDA, for a PyTorch that is there already), WORKERS (processes that test; 0: none but pytest's own),
-# DEMO_ARGS, SOAK_ARGS, FUZZ_ARGS, AUDIT_ARGS and PYTEST_ARGS (passed on).
+# DEMO_ARGS, FAULTS_ARGS, SOAK_ARGS, FUZZ_ARGS, AUDIT_ARGS and PYTEST_ARGS (passed on).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,6 +17,7 @@ DEMO_ARGS ?=
 SOAK_ARGS ?=
 FUZZ_ARGS ?=
 AUDIT_ARGS ?=
+FAULTS_ARGS ?=
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -31,7 +32,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 unexport ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types pytest build test-kilted test-plain coverage fuzz soak \
+.PHONY: help venv demo test lint types pytest build test-kilted test-plain coverage faults fuzz soak \
   licences lock audit clean distclean
 
 help:  ## list the targets
@@ -44,6 +45,9 @@ venv: $(VENV)/.ready  ## make the pinned environment in .venv (ROS 2 Jazzy from 
 
 demo: venv  ## drive a simulated robot to goal pictures over ROS 2; the report is in out/demo
 	$(BIN)/sparse-imagination demo $(DEMO_ARGS)
+
+faults: venv  ## cause one fault after another to a planner that drives; the table is in out/faults.json
+	$(BIN)/sparse-imagination faults --json out/faults.json $(FAULTS_ARGS)
 
 test: lint types pytest  ## lint, types and all tests
 

@@ -196,8 +196,9 @@ def measure_node(bundle: str, seconds_: float, turns: int, ear: Ear, folder: Pat
     """Return what the node says of its stages, with and without somebody who looks."""
     spec, = planner_graph(bundle)
     more: tuple[tuple[str, Any], ...] = (
-        ('enable_stamped_cmd_vel', True), ('region_left', (WIDTH - 224) // 2),
-        ('region_top', (HEIGHT - 224) // 2), ('region_width', 224), ('region_height', 224))
+        ('enable_stamped_cmd_vel', True), ('camera_freeze_s', 0.0),
+        ('region_left', (WIDTH - 224) // 2), ('region_top', (HEIGHT - 224) // 2),
+        ('region_width', 224), ('region_height', 224))
     found: dict[str, list[dict[str, float]]] = {'unseen': [], 'seen': []}
     with Processes(folder, dict(os.environ)) as processes:
         processes.start(replace(spec, parameters=(*spec.parameters, *more)))

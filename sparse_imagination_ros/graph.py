@@ -38,9 +38,9 @@ class NodeSpec:
     One node in a process of its own.
 
     parameters stand above those of the file; arguments are for programs of others, which have no
-    such file. environment: added to that of the process. respawn: whether it is started again if
-    it ends. prefix: a command under which it is started. ends_all: whether its end is the end of
-    all.
+    such file. environment: added to that of the process. called: the name of the node, if it is
+    not that of its executable. respawn: whether it is started again if it ends. prefix: a command
+    under which it is started. ends_all: whether its end is the end of all.
     """
 
     executable: str
@@ -56,11 +56,12 @@ class NodeSpec:
     respawn: bool = False
     prefix: str = ''
     ends_all: bool = False
+    called: str = ''
 
     @property
     def name(self) -> str:
         """Return the name of the node."""
-        return self.executable
+        return self.called or self.executable
 
 
 NAMESPACE = Argument('namespace', '', 'namespace of the nodes and of their topics')
@@ -149,10 +150,12 @@ def planner_graph(
         tuple(parameters), namespace, log_level, lifecycle=True,
         remaps=tuple((old, new) for old, new in topics.items() if old != new),
         respawn=_truth('use_respawn', use_respawn), prefix=prefix)
-    joining = (_ours(
-        'cameras_node', share_path('config', 'cameras.yaml'),
-        (('images', cameras.split(',')), parameters[1]), namespace, log_level,
-        remaps=tuple(remap for remap in planner.remaps if remap[0] == 'image')),) if cameras else ()
+    joining: tuple[NodeSpec, ...] = ()
+    if cameras:
+        joining = (_ours(
+            'cameras_node', share_path('config', 'cameras.yaml'),
+            (('images', cameras.split(',')), parameters[1]), namespace, log_level,
+            remaps=tuple(remap for remap in planner.remaps if remap[0] == 'image')),)
     return *joining, planner, *_rviz(rviz, namespace, use_sim_time, log_level)
 
 
@@ -180,10 +183,12 @@ def demo_graph(
     sim = _ours(
         'sim_node', Path(sim_file) if sim_file else share_path('config', 'sim.yaml'),
         (('robot', robot), ('seed', int(seed))), namespace, log_level)
-    planner = planner_graph(
+    planner, *viewer = planner_graph(
         bundle or BUNDLES[robot], params_file, engine, budget_ms, namespace, autostart, rviz=rviz,
         log_level=log_level)
-    return (sim, *planner)
+    # To a camera without noise a robot that stands looks like a picture that is frozen.
+    planner = replace(planner, parameters=(*planner.parameters, ('camera_freeze_s', 0.0)))
+    return sim, planner, *viewer
 
 
 def replay_graph(

@@ -27,6 +27,7 @@ class Stage:
         self.graph, node = graph, graph.node
         self.world = Rooms('omnidirectional')
         self.picture, self.encoding, self.age_s = self.world.picture(), 'rgb8', 0.0
+        self.noise = 0
         self.commands: list[Any] = graph.listen(kind, 'cmd_vel')
         self.cycles: list[DiagnosticStatus] = graph.listen(DiagnosticStatus, 'planner_node/cycle')
         self._image = node.create_publisher(Image, 'image', 1)
@@ -71,7 +72,11 @@ class Stage:
         self.graph.wait(stands, 'the commands to be zero')
 
     def _expose(self) -> None:
-        message = self._message(self.picture)
+        # No real camera shows the same twice, to the last bit.
+        self.noise ^= 1
+        picture = self.picture.copy()
+        picture[0, 0, 0] ^= self.noise
+        message = self._message(picture)
         message.encoding = self.encoding
         self._image.publish(message)
 

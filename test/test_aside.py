@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is computed aside is waited for, or not."""
 
-from threading import current_thread, enumerate as threads, Event
+from threading import current_thread, Event
+from threading import enumerate as threads
 
 import pytest
 import torch

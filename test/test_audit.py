@@ -53,3 +53,17 @@ def test_a_motion_that_the_robot_does_not_have_counts() -> None:
 
 def test_the_rate_of_a_single_command_is_zero() -> None:
     assert audited((1.0, 0.0)).rate_hz == 0.0
+
+
+def test_after_a_silence_in_which_the_base_has_stopped_a_command_may_not_jump() -> None:
+    ramp = [(0.05 * tick, min(TOP, HARDEST * 0.05 * tick)) for tick in range(20)]
+    assert audited(*ramp, (4.0, 0.5 * TOP)).outside == 1
+    assert audited(*ramp, (4.0, 0.25)).outside == 0
+    assert audited(*ramp, (4.0, 0.0)).outside == 0
+
+
+def test_after_a_silence_a_base_may_be_told_to_rest_at_once_but_not_to_turn_back() -> None:
+    ramp = [(0.05 * tick, min(TOP, HARDEST * 0.05 * tick)) for tick in range(20)]
+    ended_s = ramp[-1][0]
+    assert audited(*ramp, (ended_s + 0.32, 0.0)).outside == 0
+    assert audited(*ramp, (ended_s + 0.32, -0.5 * TOP)).outside == 1

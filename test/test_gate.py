@@ -147,3 +147,20 @@ def test_other_limits_act_at_once_and_within_the_acceleration():
     assert (np.abs(np.diff(first)) <= 2 * PERIOD_S + 1e-5).all()
     assert first[-1] == pytest.approx(0.2) and commands[-1].values[1] == pytest.approx(1)
     assert commands[-1].state is GateState.DRIVING, 'the new staleness counts, too'
+
+
+def test_after_a_silence_it_goes_on_from_what_braking_has_left() -> None:
+    gate = Gate(replace(LIMITS, silence_s=0.3))
+    assert run(gate, plan_of(1, 1), 0.0, 11)[-1].values == pytest.approx([1, 1], abs=1e-5)
+    # The base has stopped by itself: what it was told before counts no more.
+    values = gate.command(plan_of(1, 1, stamp_s=9.0), 9.0).values
+    assert values == pytest.approx([0.2, 0.2], abs=1e-5)
+    stale = Gate(replace(LIMITS, silence_s=0.3))
+    run(stale, plan_of(1, 1), 0.0, 11)
+    assert not stale.command(plan_of(1, 1), 9.0).values.any()
+
+
+def test_a_tick_that_is_late_is_no_silence() -> None:
+    gate = Gate(replace(LIMITS, silence_s=0.3))
+    run(gate, plan_of(1, 1), 0.0, 11)
+    assert gate.command(plan_of(1, 1, stamp_s=0.5), 0.75).values == pytest.approx([1, 1])

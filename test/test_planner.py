@@ -21,10 +21,11 @@ from torch import Tensor
 
 from sparse_imagination_ros.errors import ConfigError, FrameError, PlanningError
 from sparse_imagination_ros.imagination.reference import imagine
+from sparse_imagination_ros.planning.budget import AWAKE_MS, WAKE
 from sparse_imagination_ros.planning.charged import charged
 from sparse_imagination_ros.planning.latency import Cell, LatencyModel
 from sparse_imagination_ros.planning.plan import CommandHistory
-from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig, suited
+from sparse_imagination_ros.planning.planner import Cycle, Planner, PlannerConfig, STUCK, suited
 from sparse_imagination_ros.planning.search import read_record, replay, write_record
 from sparse_imagination_ros.sim.rooms import Rooms
 from sparse_imagination_ros.tokens.frames import Frame
@@ -57,6 +58,7 @@ def simulate(bundle: Bundle, gives_up: bool = True) -> Simulated:
     config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
     planner = Planner(bundle, config, machine.clock, LatencyModel(), machine.engine)
     planner.aside = SimulatedAside(machine) if gives_up else None
+    planner.latency.observe(Cell(WAKE), AWAKE_MS)
     planner.set_goal(BLANK)
     return planner, machine
 
@@ -203,9 +205,11 @@ def test_an_engine_that_hangs_costs_no_deadline_but_the_plan(bundle: Bundle, wor
     given_up, busy = plan(1.1), plan(1.2)
     assert good.imagined > 0 == given_up.imagined == busy.imagined
     assert given_up.plan is busy.plan is good.plan
+    assert busy.reason == STUCK
+    assert planner.aside is not None and planner.aside.busy_s > 0
     hangs.clear()
     goes_on.set()
-    assert plan(1.3).imagined > 0
+    assert plan(1.3).imagined > 0 == planner.aside.busy_s
 
 
 def test_without_time_the_last_plan_goes_on(simulated: Simulated) -> None:
@@ -233,6 +237,17 @@ def test_after_a_time_in_which_nothing_fitted_it_finds_back(simulated: Simulated
     assert imagined(1.0)[-1] > 0
     assert 0 in imagined(200.0)
     assert min(imagined(1.0)[15:]) > 0
+
+
+def test_a_budget_shorter_than_what_is_kept_back_is_used_nevertheless(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
+
+    def imagined() -> int:
+        machine.now_s += 1.0
+        return planner.plan(Frame(machine.now_s, BLANK), sent(), machine.now_s + 0.009).imagined
+
+    assert planner.latency.worst_ms(Cell(WAKE)) > 9.0
+    assert [imagined() for _ in range(10)][-1] > 0
 
 
 @pytest.mark.parametrize('stage', ['tokens', 'costs', 'commands', 'proposals'])

@@ -9,6 +9,7 @@ import shutil
 from threading import Event, Thread
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 import numpy as np
 from official_maker import SMALL
@@ -83,6 +84,61 @@ def test_it_goes_through_its_life_as_told(graph: Graph, stage: Stage, untrained:
     graph.spin(0.3)
     assert stage.speeds()[-1] == 0.0, 'its last command is to stop'
     assert 'Traceback' not in graph.log('planner_node')
+
+
+def test_a_wrong_transition_is_refused_and_the_node_lives_on(
+    graph: Graph, stage: Stage, untrained: Path,
+) -> None:
+    graph.start('planner_node', bundle=str(untrained))
+    for name in ('activate', 'deactivate', 'cleanup'):
+        assert not graph.transition(name)
+    assert graph.state() == 'unconfigured'
+    stage.show_goal()
+    assert graph.transition('configure') and graph.transition('activate')
+    stage.wait_until_it_drives()
+    for name in ('configure', 'activate', 'cleanup'):
+        assert not graph.transition(name)
+    stage.wait_until_it_drives()
+    log = graph.log('planner_node')
+    assert 'the transition `cleanup` is refused: it does not start from the state `active`' in log
+    assert 'Traceback' not in log
+
+
+def test_the_state_is_told_in_one_word(driving: Stage) -> None:
+    def state() -> str:
+        return driving.graph.readings('planner_node').get('state', '')
+    driving.graph.wait(lambda: state() == 'active', 'the state active')
+    driving.camera_off()
+    driving.graph.wait(lambda: state() == 'stopped', 'the state stopped')
+
+
+def test_a_base_that_returns_is_told_to_move_from_rest(driving: Stage) -> None:
+    node = driving.graph.node
+    driving.graph.wait(lambda: max(driving.speeds()[-3:]) > 0.4, 'some speed')
+    for subscription in list(node.subscriptions):
+        if subscription.topic_name == '/cmd_vel':
+            node.destroy_subscription(subscription)
+    driving.graph.wait_for_status('planner_node', 'nobody listens on /cmd_vel')
+    driving.commands = driving.graph.listen(Twist, 'cmd_vel')
+    driving.graph.wait(driving.drives, 'a command to move')
+    heard = driving.speeds()
+    assert next(speed for speed in heard if speed) <= 0.15 * BASE.acceleration[0] + 1e-6
+    driving.graph.wait_for_status('planner_node', 'driving')
+
+
+def test_while_another_commands_the_robot_stands_unless_it_may_not(driving: Stage) -> None:
+    other = driving.graph.node.create_publisher(Twist, 'cmd_vel', 1)
+    try:
+        status = driving.graph.wait_for_status('planner_node', 'others command: probe on /cmd_vel')
+        assert status.level == DiagnosticStatus.ERROR
+        driving.wait_until_it_stands()
+        assert not driving.commands, 'who stands does not talk in between'
+        assert driving.graph.change('planner_node', exclusive_commands=False)[0].successful
+        driving.wait_until_it_drives()
+        assert driving.graph.change('planner_node', exclusive_commands=True)[0].successful
+    finally:
+        driving.graph.node.destroy_publisher(other)
+    driving.wait_until_it_drives()
 
 
 def test_commands_keep_their_rate_and_limits_and_cycles_are_reported(driving: Stage) -> None:
@@ -193,7 +249,7 @@ def bad_image(stage: Stage) -> None:
 
 
 def small_image(stage: Stage) -> None:
-    stage.picture = stage.picture[:100, :100]
+    stage.picture = np.ascontiguousarray(stage.picture[::2, ::2])
 
 
 def bad_goal(stage: Stage) -> None:
@@ -206,7 +262,7 @@ def small_goal(stage: Stage) -> None:
 
 @pytest.mark.parametrize(('spoil', 'words'), [
     (bad_image, ('bad image: /image', '`yuv_exotic`', 'rgb8')),
-    (small_image, ('unfit image: /image', '100 x 100', '224 x 224')),
+    (small_image, ('unfit image: /image', '112 x 112', '224 x 224')),
     (bad_goal, ('bad goal: /goal_image', '`yuv_exotic`', 'rgb8')),
     (small_goal, ('bad goal: /goal_image', '120 x 100', '224 x 224')),
 ])

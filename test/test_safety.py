@@ -32,7 +32,7 @@ class Drive:
         graph.start('sim_node', seed=9000)
         self.planner = graph.start(
             'planner_node', bundle=str(bundle), staleness_s=STALENESS_S, tokens=16,
-            autostart=True)
+            autostart=True, camera_freeze_s=0.0)
         graph.wait(lambda: self.odometry and self._speed() > 0.5 * BASE.limit[0],
                    'the robot to drive')
 

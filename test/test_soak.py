@@ -12,8 +12,8 @@ import pytest
 
 from sparse_imagination_ros.evaluation.soak import Frames, Sample, Soak
 
-FRAMES = Frames(published=600, heard=600, unreadable=0, at_rest=10, senseless=0, planned=500,
-                replaced=80, dropped=9, waiting=1)
+FRAMES = Frames(published=600, heard=600, unreadable=0, doubted=0, at_rest=10, senseless=0,
+                planned=500, replaced=80, dropped=9, waiting=1)
 WELL = Soak(
     80.0, tuple(Sample(float(s), 400_000 + s % 7, 10_000 + s % 11, 40, 12) for s in range(600)),
     tuple((float(s), 60.0 + s % 5) for s in range(600)), FRAMES, 600, 1200, 1200, 0,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_imagination_ros.imagination.sparing import Sparing
+from sparse_imagination_ros.imagination.sparing import CALLS, Sparing
 
 
 class Small:
@@ -53,3 +53,15 @@ def test_other_failures_are_not_hidden() -> None:
 def test_one_candidate_that_does_not_fit_is_a_failure() -> None:
     with pytest.raises(MemoryError):
         imagine(Sparing(Small(0, MemoryError())), 8)
+
+
+def test_more_are_tried_again_when_memory_has_sufficed_for_long() -> None:
+    small = Small(4, MemoryError())
+    engine = Sparing(small)
+    imagine(engine, 16)
+    small.most = 1000
+    for _ in range(CALLS):
+        imagine(engine, 16)
+    small.asked.clear()
+    imagine(engine, 16)
+    assert small.asked == [16]

@@ -218,3 +218,34 @@ def test_what_became_of_each_frame_is_counted(scene: Scene) -> None:
     scene.wait_for(scene.finished)
     worker = scene.worker
     assert (worker.planned, worker.replaced, worker.dropped, worker.has_frame) == (2, 1, 1, False)
+
+
+def test_a_thread_that_died_says_of_what(scene: Scene) -> None:
+    def die(_: Planner) -> None:
+        raise SystemExit('killed')
+
+    scene.worker.set_goal(BLANK)
+    scene.offer(1.0)
+    scene.wait_for(scene.finished)
+    assert scene.worker.death is None
+    scene.worker.change(die)
+    end_s = time.monotonic() + 30
+    while scene.worker.death is None:
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+    assert isinstance(scene.worker.death, SystemExit) and scene.worker.current is None
+
+
+def test_it_tells_how_long_a_cycle_runs(scene: Scene) -> None:
+    scene.worker.set_goal(BLANK)
+    scene.planner.go.clear()
+    scene.offer(1.0)
+    scene.planner.thinking.wait(10)
+    time.sleep(0.05)
+    assert scene.worker.busy_s >= 0.05
+    scene.planner.go.set()
+    scene.wait_for(scene.finished)
+    end_s = time.monotonic() + 30
+    while scene.worker.busy_s:
+        assert time.monotonic() < end_s
+        time.sleep(0.005)

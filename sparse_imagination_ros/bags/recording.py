@@ -40,6 +40,7 @@ class Bag:
         ours = {'metadata.yaml', f'{path.name}.mcap'}
         if path.exists() and not ours.issuperset(file.name for file in path.iterdir()):
             raise DataError(f'{path} is there and no bag: name another folder, or remove it')
+        self._path = path
         shutil.rmtree(path, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._types = get_typestore(Stores.ROS2_JAZZY)
@@ -84,7 +85,10 @@ class Bag:
 
     def write(self, topic: str, nanoseconds: int, data: bytes) -> None:
         """Write a serialised message with the time at which it was sent."""
-        self._writer.write(self._connections[topic], nanoseconds, data)
+        try:
+            self._writer.write(self._connections[topic], nanoseconds, data)
+        except OSError as error:
+            raise self._full(error) from error
         self.counts[topic] += 1
 
     def type_of(self, topic: str) -> str:
@@ -93,4 +97,12 @@ class Bag:
 
     def close(self) -> None:
         """Write the index; only now the bag can be read."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def _full(self, error: OSError) -> DataError:
+        return DataError(
+            f'{self._path} cannot be written any more ({error.strerror}); make room on the disk. '
+            'What was recorded before can be read')

@@ -26,6 +26,7 @@ COMMANDS = {
     'quality': 'store in a bundle what was measured by number of tokens',
     'stress': 'keep a deadline while the machine is loaded',
     'soak': 'drive for long, and show that nothing grows or is lost',
+    'faults': 'cause one fault after another to a planner that drives',
     'compile': 'find the fastest engine for a bundle on this machine',
     'benchmark': 'how fast this machine imagines, by engine and size',
     'replay': 'what the planner would have done on a recorded bag, and how well it imagines',

@@ -12,6 +12,9 @@ ROUNDING = 1e-6
 # How far the time at which a command was seen may be off the time at which it was made: one
 # command period. It forgives a change of this much more, not one of a wrong size.
 SLACK_S = 0.05
+# A base that heard nothing for a while has braked by itself; the next command may be off what is
+# left of its speed by what this time allows.
+AFTER_SILENCE_S = 0.1
 
 
 class Audit:
@@ -19,6 +22,7 @@ class Audit:
 
     def __init__(self, robot: Robot) -> None:
         self._limit, self._acceleration = np.array(robot.limit), np.array(robot.acceleration)
+        self._timeout_s = robot.command_timeout_s
         self._last = np.zeros_like(self._limit)
         self._last_s: float | None = None
         self._first_s = 0.0
@@ -29,11 +33,18 @@ class Audit:
         elapsed_s = 0.0 if self._last_s is None else max(0.0, sent_s - self._last_s)
         if self._last_s is None:
             self._first_s = sent_s
+        lowest = highest = self._last
+        if elapsed_s > self._timeout_s:
+            braked = self._acceleration * (elapsed_s - self._timeout_s)
+            left = np.sign(self._last) * np.maximum(abs(self._last) - braked, 0)
+            # It brakes by itself, and may be told what lies between that and rest.
+            lowest, highest = np.minimum(left, 0), np.maximum(left, 0)
+            elapsed_s = AFTER_SILENCE_S
         reach = self._acceleration * (elapsed_s + SLACK_S) + ROUNDING
         # Written so that what is not finite does not fit.
         fits = bool(
-            (abs(values) <= self._limit + ROUNDING).all()
-            and (abs(values - self._last) <= reach).all() and rest == 0)
+            (abs(values) <= self._limit + ROUNDING).all() and (values >= lowest - reach).all()
+            and (values <= highest + reach).all() and rest == 0)
         self.commands += 1
         self.outside += not fits
         self._last, self._last_s = np.nan_to_num(values), sent_s

@@ -47,6 +47,7 @@ class Frames:
     published: int
     heard: int
     unreadable: int
+    doubted: int
     at_rest: int
     senseless: int
     planned: int
@@ -62,8 +63,8 @@ class Frames:
     @property
     def unaccounted(self) -> int:
         """Return how many came of which nobody knows what became."""
-        return self.heard - (self.unreadable + self.at_rest + self.senseless + self.planned
-                             + self.replaced + self.dropped + self.waiting)
+        return self.heard - (self.unreadable + self.doubted + self.at_rest + self.senseless
+                             + self.planned + self.replaced + self.dropped + self.waiting)
 
 
 @dataclass(frozen=True)

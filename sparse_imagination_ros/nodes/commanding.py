@@ -7,6 +7,7 @@ A watchdog brings the robot to rest if the loop falls silent. Who plans is not k
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 import time
 
 from builtin_interfaces.msg import Time
@@ -23,6 +24,10 @@ from sparse_imagination_ros.planning.worker import Finished
 
 # After so many periods without a command, and so many seconds, the watchdog takes over.
 WATCHDOG_PERIODS, WATCHDOG_S = 5, 0.2
+# Who else commands, and who listens, is found within this time.
+DISCOVERY_S = 1.0
+# Who is told to end brakes within the limits, but for no longer than this.
+FAREWELL_S = 2.0
 
 
 class Commanding:
@@ -30,21 +35,24 @@ class Commanding:
     Sends commands while the robot is to drive, and after that until it stands.
 
     newest: returns the cycle whose plan counts; waits: tells whether the robot is to stand though
-    it may drive; sent: where commands are noted, or None if another's are.
+    it may drive; sent: where commands are noted, or None if another's are. alone: whether the
+    robot is to stand while others command on the same topic.
     """
 
     def __init__(
         self, node: Node, out: CommandOutlet, limits: Limits, rate_hz: float,
         newest: Callable[[], Finished | None], waits: Callable[[], bool],
-        sent: CommandHistory | None, tally: Tally,
+        sent: CommandHistory | None, tally: Tally, alone: bool,
     ) -> None:
         self._node, self.out, self._newest, self._waits = node, out, newest, waits
-        self._sent, self._tally = sent, tally
-        self._gate = Gate(limits)
+        self._sent, self._tally, self._alone = sent, tally, alone
+        self._period_s = 1 / rate_hz
+        self._gate = Gate(replace(limits, silence_s=_silence_s(rate_hz)))
         self.command = Command(0 * limits.low, GateState.STOPPED, Rung.STANDING)
         self.drives, self._at_rest, self._open = False, True, True
-        self.barks = 0
+        self.barks, self.has_rivals, self.is_heard = 0, False, True
         self._tick_s = 0.0
+        self._opened_s = time.monotonic()
         # The last plan of which a command was sent.
         self._obeyed: Finished | None = None
         self._timer = node.create_timer(1 / rate_hz, self._send_next, clock=steady_clock())
@@ -66,21 +74,32 @@ class Commanding:
         if self._open:
             self._planned.trigger()
 
-    def adjust(self, limits: Limits, rate_hz: float) -> None:
+    @property
+    def moves(self) -> bool:
+        """Tell whether the robot is told to move."""
+        return bool(self.command.values.any())
+
+    def adjust(self, limits: Limits, rate_hz: float, alone: bool) -> None:
         """Go on within other limits and at another rate."""
-        self._gate.change(limits)
+        self._period_s, self._alone = 1 / rate_hz, alone
+        self._gate.change(replace(limits, silence_s=_silence_s(rate_hz)))
         self._timer.timer_period_ns = round(NANOSECONDS / rate_hz)
         self._watchdog.pace(*_patience(rate_hz))
 
     def close(self) -> None:
-        """Stop the robot, and send no more."""
+        """Bring the robot to rest, and send no more."""
         self._open = False
         self._node.destroy_timer(self._timer)
         self._node.destroy_guard_condition(self._planned)
         self._watchdog.close()
-        if not self._at_rest:
-            # The base limits how hard it brakes; no time is left here to do it.
-            self.out.send(0 * self.command.values, self._now())
+        end_s = time.monotonic() + FAREWELL_S
+        while not self._at_rest:
+            self._send(self._resting(), None)
+            self._at_rest = not self.moves
+            if not self._at_rest and time.monotonic() > end_s:
+                self.out.send(0 * self.command.values, self._now())
+                break
+            time.sleep(0 if self._at_rest else self._period_s)
         self.out.close()
 
     def _send_early(self) -> None:
@@ -97,10 +116,15 @@ class Commanding:
         if now_s < self._tick_s and self._sent is not None:
             self._sent.clear()
         self._tick_s = now_s
+        self.has_rivals = self._alone and self.out.has_rivals
+        # A base that comes, or returns, shall be told to move from rest.
+        self.is_heard = self._sent is None or self.out.listeners > 0
+        waits = (self._waits() or self.has_rivals or not self.is_heard
+                 or (self._alone and steady_s < self._opened_s + DISCOVERY_S))
         finished = self._newest()
         command = self._gate.command(
             finished.cycle.plan if finished else None, now_s,
-            stopped=not self.drives or self._waits(), steady_s=steady_s,
+            stopped=not self.drives or waits, steady_s=steady_s,
             arrived_s=finished.arrived_s if finished else None)
         self._send(command, finished)
         if self._sent is not None:
@@ -116,16 +140,21 @@ class Commanding:
     def _on_silence(self) -> None:
         """Bring the robot to rest, since nobody else sends commands; called by the watchdog."""
         self.barks += 1
-        self._send(self._gate.command(
-            None, self._tick_s, stopped=True, steady_s=time.monotonic()), None)
+        self._send(self._resting(), None)
+
+    def _resting(self) -> Command:
+        return self._gate.command(None, self._tick_s, stopped=True, steady_s=time.monotonic())
 
     def _send(self, command: Command, finished: Finished | None) -> None:
         """Send a command with the stamp of what it comes from; if nothing, with that of now."""
         stamp = self._now()
         if command.state is GateState.DRIVING and finished is not None:
             stamp = stamp_at(finished.cycle.plan.frame_stamp_s)
-        self.out.send(command.values, stamp)
+        silent = self.has_rivals and not self.moves
         self.command = command
+        # At rest nothing is said between what others say.
+        if self.moves or not silent:
+            self.out.send(command.values, stamp)
 
     def _now(self) -> Time:
         return self._node.get_clock().now().to_msg()
@@ -138,3 +167,8 @@ class Commanding:
 def _patience(rate_hz: float) -> tuple[float, float]:
     """Return how long the watchdog waits for commands of this rate, and how often it sends."""
     return max(WATCHDOG_PERIODS / rate_hz, WATCHDOG_S), 1 / rate_hz
+
+
+def _silence_s(rate_hz: float) -> float:
+    """Return after how long without a command the whole process must have stood still."""
+    return sum(_patience(rate_hz))

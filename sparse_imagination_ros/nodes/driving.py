@@ -21,10 +21,11 @@ import torch
 from sparse_imagination_ros.bags.goals import write_goal
 from sparse_imagination_ros.cycle_fields import cycle_fields
 from sparse_imagination_ros.errors import FrameError, SparseImaginationError
+from sparse_imagination_ros.imagination.sparing import is_of_memory
 from sparse_imagination_ros.nodes.commanding import Commanding
 from sparse_imagination_ros.nodes.display import Display
 from sparse_imagination_ros.nodes.goals import Goals, goals_from
-from sparse_imagination_ros.nodes.health import judged, Vitals
+from sparse_imagination_ros.nodes.health import judged, mode_of, Vitals
 from sparse_imagination_ros.nodes.inlets import CameraInlet
 from sparse_imagination_ros.nodes.messages import seconds, status_from, values_from
 from sparse_imagination_ros.nodes.outlets import CommandOutlet, wired
@@ -45,6 +46,7 @@ from sparse_imagination_ros.planning.route import Goal, name_of_now
 from sparse_imagination_ros.planning.worker import Finished, Matter, PlannerThread
 from sparse_imagination_ros.share import bundle_path
 from sparse_imagination_ros.tokens.frames import Frame
+from sparse_imagination_ros.tokens.trust import Trust
 from sparse_imagination_ros.world_models.bundle import Bundle
 
 # A plan whose frame is older than two cycles and this is not what there should be.
@@ -68,6 +70,8 @@ class Driving:
         self._sent = CommandHistory(len(manifest.actions.names), HISTORY_S)
         self._tally = Tally(planning.budget_ms)
         self._problems = Problems(node.get_logger().error)
+        # In the shadow of another nothing moves by what is planned.
+        self._trust = None if config.shadow else Trust(settings.trust)
         self._active, self._enabled = False, True
         self._active_since_s = 0.0
         # Frames that were not given to the planner, and why.
@@ -93,11 +97,12 @@ class Driving:
         self._commanding = Commanding(
             node, CommandOutlet(node, wires), limits, config.command_rate_hz,
             lambda: self.worker.current, self._waits, None if config.shadow else self._sent,
-            self._tally)
+            self._tally, self._alone(settings))
         self._display = Display(node, bundle, config)
         self._camera = CameraInlet(
             node, config.image_transport, settings.region, manifest.picture_size, self._on_frame,
-            self._problems)
+            self._problems, self._trust, lambda: self._commanding.moves,
+            self.worker.rest)
         self._sensed = SenseInlet(node, config.sensed_type, 'sensed', manifest.senses, NEWEST)
         self._driven = node.create_subscription(
             TwistStamped, 'driven', self._on_driven, RELIABLE) if config.shadow else None
@@ -193,7 +198,9 @@ class Driving:
         """Go on by other settings, of which only such differ that may."""
         before, self._settings = self._settings, settings
         limits, planning = self._limits(settings), self._equipped.suited(settings.planning)
-        self._commanding.adjust(limits, settings.node.command_rate_hz)
+        self._commanding.adjust(limits, settings.node.command_rate_hz, self._alone(settings))
+        if self._trust is not None:
+            self._trust.adjust(settings.trust)
         self._tally.budget_ms = planning.budget_ms
         self.worker.change(lambda planner: planner.adjust(planning, limits))
         self._goals.adjust(settings)
@@ -210,21 +217,28 @@ class Driving:
                     fresh_s=settings.planning.budget_ms / 500 + CAMERA_S),
             self._bundle.manifest.actions.names, settings.limits)
 
+    def _alone(self, settings: Settings) -> bool:
+        return settings.node.exclusive_commands and not settings.node.shadow
+
     # What is said of it.
 
     def status(self) -> Status:
         """Say how it goes, the worst first."""
         commanding, camera = self._commanding, self._camera
         silent_s = time.monotonic() - max(camera.arrived_s, self._active_since_s)
-        status = judged(Vitals(
-            self._active, self._enabled, camera.topic, silent_s, camera.age_s,
-            self._settings.node.staleness_s, self.worker.has_goal, self._goals.wanted,
-            self._goals.is_reached, commanding.command, self._tally.recent_share_missed(),
-            self._imagines() if self._equipped.notes else ''), self._problems)
         finished = self.worker.current
+        vitals = Vitals(
+            self._active, self._enabled, camera.topic, silent_s, camera.repeats, camera.age_s,
+            self._settings.node.staleness_s, commanding.out.topic,
+            commanding.out.rivals if commanding.has_rivals else '', commanding.is_heard,
+            self.worker.busy_s, self.worker.death, finished.cycle.not_finite if finished else 0,
+            self.worker.has_goal, self._goals.wanted, self._goals.is_reached, commanding.command,
+            self._tally.recent_share_missed(), self._imagines() if self._equipped.notes else '')
+        status = judged(vitals, self._problems)
         plan_age = 'none' if finished is None else round(
             1000 * (commanding.now_s() - finished.cycle.plan.frame_stamp_s), 1)
         return Status(status.level, status.text, {
+            'state': mode_of(vitals, status).value,
             **self._tally.values(), **self._goals.values(),
             'gate': commanding.command.state.value, 'ladder': commanding.command.rung.value,
             'engine': str(self._equipped.planner.engine.variant),
@@ -249,6 +263,7 @@ class Driving:
         worker = self.worker
         return {
             'heard': self._camera.heard, 'not readable': self._camera.unread,
+            'not believed': self._camera.doubted,
             'heard at rest': self._at_rest, 'without senses': self._senseless,
             'planned from': worker.planned,
             'replaced before they were planned from': worker.replaced,
@@ -316,6 +331,10 @@ class Driving:
             self._problems.note('bad goal', f'{goal.name if goal else ""}: {problem}')
         elif isinstance(problem, FrameError):
             self._problems.note('unfit image', f'{self._camera.topic}: {problem}')
+        elif is_of_memory(problem):
+            self._problems.note(
+                'planning fails', 'memory does not suffice to imagine a single candidate; free '
+                f'some, or lower `tokens` ({problem})')
         elif isinstance(problem, SparseImaginationError):
             self._problems.note('planning fails', str(problem))
         else:

@@ -47,8 +47,9 @@ This page is made from the code: `python -m sparse_imagination_ros.nodes.files`.
 
 """
 PAGE_PARTS = (
-    'Around the planner', 'What of the picture is looked at', 'How fast the robot may be',
-    'When a goal is reached', 'How it plans', 'What it takes from the machine')
+    'Around the planner', 'What of the picture is looked at', 'Which pictures are not believed',
+    'How fast the robot may be', 'When a goal is reached', 'How it plans',
+    'What it takes from the machine')
 
 
 def generated() -> dict[str, str]:

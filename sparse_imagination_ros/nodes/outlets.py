@@ -19,7 +19,7 @@ from sparse_imagination_ros.nodes.messages import (
     duration_from,
     twist_from,
 )
-from sparse_imagination_ros.nodes.publishing import Outlet, RELIABLE
+from sparse_imagination_ros.nodes.publishing import Outlet, publishers, RELIABLE
 from sparse_imagination_ros.planning.wiring import read_wiring, Wiring
 
 TRAJECTORY_FIELDS = ('velocities', 'positions')
@@ -69,6 +69,19 @@ class CommandOutlet(Outlet):
     def __init__(self, node: Node, wires: Wired) -> None:
         super().__init__(node, wires.kind, wires.topic, RELIABLE)
         self.wiring, self._make = wires.wiring, wires.make
+
+    @property
+    def has_rivals(self) -> bool:
+        """Tell whether others command on the same topic."""
+        return bool(self._node.count_publishers(self.topic) > 1)
+
+    @property
+    def rivals(self) -> str:
+        """Return the names of the others."""
+        names = publishers(self._node, self.topic)
+        if self._node.get_name() in names:
+            names.remove(self._node.get_name())
+        return ', '.join(names)
 
     def send(self, values: NDArray[np.floating], stamp: Time) -> None:
         """Send actions; stamp: of the frame that they come from."""

@@ -12,12 +12,14 @@ import sys
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from sparse_imagination_ros.nodes.driving import Driving
+from sparse_imagination_ros.nodes.health import Mode
 from sparse_imagination_ros.nodes.parameters import Parameters, Proposal
 from sparse_imagination_ros.nodes.publishing import ERROR, OK, Reporter, Status, steady_clock, WARN
-from sparse_imagination_ros.nodes.runtime import run_node, transition
+from sparse_imagination_ros.nodes.runtime import refuse_wrong_transitions, run_node, transition
 from sparse_imagination_ros.nodes.settings import GROUPS, settings_of
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
+UNCONFIGURED = {'state': Mode.UNCONFIGURED.value}
 
 
 class PlannerNode(LifecycleNode):
@@ -25,6 +27,7 @@ class PlannerNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('planner_node', automatically_declare_parameters_from_overrides=True)
+        refuse_wrong_transitions(self)
         self._driving: Driving | None = None
         self._settings = Parameters(self, GROUPS, self._consider, self._adjust)
         self._ending = False
@@ -112,9 +115,10 @@ class PlannerNode(LifecycleNode):
         elif self._driving is not None:
             status = self._driving.status()
         elif self._problem:
-            status = Status(ERROR, f'not configured: {self._problem}')
+            status = Status(ERROR, f'not configured: {self._problem}', UNCONFIGURED)
         else:
-            status = Status(WARN, 'not configured: waits for the transition `configure`')
+            status = Status(
+                WARN, 'not configured: waits for the transition `configure`', UNCONFIGURED)
         self._log_change(status)
         return status
 

@@ -128,6 +128,11 @@ class Reporter:
             outlet.flush()
 
 
+def publishers(node: Node, topic: str) -> list[str]:
+    """Return the names of the nodes that publish on a topic, as often as they have publishers."""
+    return sorted(one.node_name for one in node.get_publishers_info_by_topic(topic))
+
+
 def steady_clock() -> Clock:
     """Return a clock that runs whatever simulated time does."""
     return Clock(clock_type=ClockType.STEADY_TIME)

@@ -9,8 +9,11 @@ import sys
 import traceback
 from typing import Any, Protocol
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -18,6 +21,13 @@ from sparse_imagination_ros.errors import SparseImaginationError
 
 # How long a signal to end may go unnoticed.
 WAKE_UP_S = 0.1
+# The transitions that people ask for, by name.
+NUMBERS = {
+    'configure': Transition.TRANSITION_CONFIGURE, 'cleanup': Transition.TRANSITION_CLEANUP,
+    'activate': Transition.TRANSITION_ACTIVATE, 'deactivate': Transition.TRANSITION_DEACTIVATE,
+    'shutdown from unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    'shutdown from inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    'shutdown from active': Transition.TRANSITION_ACTIVE_SHUTDOWN}
 # So many signals may say the same.
 SAME_WISH = 2
 
@@ -77,6 +87,26 @@ def transition(
             node.report(f'{callback.__name__} failed: {error!r}; this is a bug, please report it')
         return TransitionCallbackReturn.FAILURE
     return reporting
+
+
+def refuse_wrong_transitions(node: Any) -> None:
+    """Have a lifecycle node answer to a wrong transition; rclpy lets it end the process."""
+    service = node._service_change_state
+    change = service.callback
+
+    def answering(request: ChangeState.Request, response: ChangeState.Response) -> Any:
+        try:
+            return change(request, response)
+        except rclpy_implementation.RCLError:
+            wanted = request.transition
+            known = next((name for name, number in NUMBERS.items() if number == wanted.id), '')
+            # rclpy wants one place in the code for each severity.
+            node.get_logger().error(
+                f'the transition `{wanted.label or known or wanted.id}` is refused: it does not '
+                f'start from the state `{node._state_machine.current_state[1]}`')
+            response.success = False
+            return response
+    service.callback = answering
 
 
 class _Ending:

@@ -3,7 +3,7 @@
 """What the robot senses beside its camera, for a bundle that takes it."""
 
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, isfinite
 import time
 from typing import Any
 
@@ -49,7 +49,13 @@ class SenseInlet:
             raise FrameError(
                 f'nothing on {self.topic} for {limit_s:g} s; the bundle takes '
                 f'{", ".join(self._names)}: check that its topic is remapped')
-        return numbers_from(self._newest, self._names, self.topic)
+        numbers = numbers_from(self._newest, self._names, self.topic)
+        for name, number in zip(self._names, numbers, strict=True):
+            if not isfinite(number):
+                raise FrameError(
+                    f'{self.topic}: {name} is {number}, which is no number; check what '
+                    'publishes it')
+        return numbers
 
     def clear(self) -> None:
         """Wait for another message."""

@@ -16,6 +16,7 @@ from sparse_imagination_ros.planning.planner import PlannerConfig
 from sparse_imagination_ros.planning.realtime import RealtimeConfig
 from sparse_imagination_ros.planning.route import RouteConfig
 from sparse_imagination_ros.tokens.frames import Region
+from sparse_imagination_ros.tokens.trust import TrustConfig
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class NodeConfig:
     command_rate_hz: float = setting(20.0, 'commands per second', 1.0, 200.0, live=True)
     staleness_s: float = setting(
         0.5, 'the robot stops when the newest frame is older than this, seconds', 0.05, 5.0,
+        live=True)
+    exclusive_commands: bool = setting(
+        True, 'whether the robot stands while others publish on the topic of the commands, too',
         live=True)
     threads: int = setting(
         1, 'processor threads of the network; 0 leaves it to PyTorch', 0, 256)
@@ -83,7 +87,8 @@ class NodeConfig:
 
 GROUPS = (
     Group(NodeConfig, read_only=('autostart', 'file_folders')), Group(Region, 'region_'),
-    Group(LimitsConfig), Group(RouteConfig), Group(PlannerConfig), Group(RealtimeConfig))
+    Group(TrustConfig, 'camera_'), Group(LimitsConfig), Group(RouteConfig), Group(PlannerConfig),
+    Group(RealtimeConfig))
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Settings:
 
     node: NodeConfig
     region: Region
+    trust: TrustConfig
     limits: LimitsConfig
     route: RouteConfig
     planning: PlannerConfig
@@ -101,8 +107,9 @@ class Settings:
 def settings_of(source: Parameters | Proposal) -> Settings:
     """Return the settings, as they are or as they are proposed; raise what is wrong."""
     settings = Settings(
-        source.config(NodeConfig), source.config(Region), source.config(LimitsConfig),
-        source.config(RouteConfig), source.config(PlannerConfig), source.config(RealtimeConfig))
+        source.config(NodeConfig), source.config(Region), source.config(TrustConfig),
+        source.config(LimitsConfig), source.config(RouteConfig), source.config(PlannerConfig),
+        source.config(RealtimeConfig))
     _check_files(settings)
     return settings
 

@@ -124,8 +124,9 @@ class Watcher(Node):
             return int(self.reading(f'{PLANNER}: camera', key))
         return Frames(
             published=int(self.reading(f'{SIM}: world', 'sent /image')), heard=count('heard'),
-            unreadable=count('not readable'), at_rest=count('heard at rest'),
-            senseless=count('without senses'), planned=count('planned from'),
+            unreadable=count('not readable'), doubted=count('not believed'),
+            at_rest=count('heard at rest'), senseless=count('without senses'),
+            planned=count('planned from'),
             replaced=count('replaced before they were planned from'),
             dropped=count('dropped with their goal'), waiting=count('waiting'))
 

@@ -15,6 +15,7 @@ import os
 from queue import SimpleQueue
 import sys
 from threading import Event, Thread
+from time import monotonic
 import weakref
 
 import torch
@@ -31,6 +32,7 @@ class _Call:
     """What is to be computed; then what came of it."""
 
     compute: Callable[[], Tensor]
+    began_s: float = field(default_factory=monotonic)
     done: Event = field(default_factory=Event)
     answer: Tensor | None = None
     error: BaseException | None = None
@@ -59,6 +61,12 @@ class Aside:
             raise error
         assert call.answer is not None
         return call.answer
+
+    @property
+    def busy_s(self) -> float:
+        """How long the call that runs has taken so far, whether anybody waits for it or not."""
+        call = self._last
+        return 0.0 if call is None or call.done.is_set() else monotonic() - call.began_s
 
     def is_free(self, patience_s: float) -> bool:
         """

@@ -8,7 +8,7 @@ it `Grants` decides before each chunk whether it still fits. How long things tak
 `latency.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, product
@@ -37,6 +37,8 @@ FEWEST_CANDIDATES = 16
 SHARE, SHARE_TO_CHANGE = 0.9, 0.8
 # A chunk is granted as if it took so many times as long as is typical, to be given up seldom.
 MARGIN = 1.1
+# The first one of a cycle rather surely comes: or there would be nothing at all.
+CAREFUL = 2.0
 # The smallest one is tried even if it must take only such a share of that, since it can be given
 # up.
 HOPE = 0.5
@@ -202,7 +204,9 @@ class Grants:
             kept_ms += latency.worst_ms(Cell(WAKE))
         self._until_s = deadline_s - kept_ms / 1000
         self._granted, self._since_s = 0, clock()
-        self.granted_any = False
+        self._is_first = True
+        # Whether anything fitted as a rule.
+        self.fitted = False
 
     @property
     def since_s(self) -> float:
@@ -214,7 +218,7 @@ class Grants:
         self.settle()
         room_ms = 1000 * (self._until_s - self._since_s)
         self._granted = left if room_ms == inf else self._most(left, room_ms)
-        self.granted_any = self.granted_any or self._granted > 0
+        self._is_first = self._is_first and not self._granted
         return self._granted
 
     def timely(self, engine: Imagine) -> Imagine:
@@ -260,12 +264,15 @@ class Grants:
         self._granted, self._since_s = 0, now_s
 
     def _most(self, left: int, room_ms: float) -> int:
-        sizes = chunks_of(left)
+        sizes, least_ms = chunks_of(left), self._needed_ms(chunks_of(left)[-1])
+        self.fitted = self.fitted or least_ms <= room_ms
+        if self._aside is None:
+            return next((count for count in sizes if self._needed_ms(count) <= room_ms), 0)
+        margin = CAREFUL if self._is_first else 1.0
         for count in sizes:
-            if self._needed_ms(count) <= room_ms:
+            if margin * self._needed_ms(count) <= room_ms:
                 return count
-        hopeful = self._aside is not None and HOPE * self._needed_ms(sizes[-1]) <= room_ms
-        return sizes[-1] if hopeful else 0
+        return sizes[-1] if HOPE * least_ms <= room_ms else 0
 
     def _needed_ms(self, count: int) -> float:
         cell = Cell(IMAGINE, self._tokens, count)

@@ -21,7 +21,8 @@ class Limits:
     What a command may be. low, high, acceleration: [A]; acceleration is per second.
 
     A plan is fresh while its frame is younger than fresh_s, goes on while it is younger than
-    staleness_s, and then no longer counts.
+    staleness_s, and then no longer counts. A base that heard nothing for silence_s has stopped, or
+    is stopping, by itself.
     """
 
     low: Array
@@ -29,6 +30,7 @@ class Limits:
     acceleration: Array
     staleness_s: float
     fresh_s: float = inf
+    silence_s: float = inf
 
 
 class Rung(Enum):
@@ -126,6 +128,10 @@ class Gate:
     def _limit_rate(self, wanted: Array, now_s: float) -> Array:
         # The first command, and one after a clock that stood still or went back, may not jump.
         elapsed_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
+        if elapsed_s > self._limits.silence_s:
+            # It goes on from what is left then, or it would jump.
+            braked = self._limits.acceleration * np.float32(elapsed_s)
+            self._last = np.sign(self._last) * np.maximum(np.abs(self._last) - braked, 0)
         step = self._limits.acceleration * np.float32(min(elapsed_s, LONGEST_STEP_S))
         if self._last_s is None or not 0 <= self._last_s - now_s < LONGEST_STEP_S:
             # Two threads may come in another order than they looked at the clock.

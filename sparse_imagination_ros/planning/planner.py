@@ -68,6 +68,8 @@ from sparse_imagination_ros.tokens.subsets import SUBSETS
 from sparse_imagination_ros.world_models.bundle import Bundle
 from sparse_imagination_ros.world_models.predictor import Predictor
 
+# Why nothing was imagined.
+STUCK = 'what an earlier cycle gave up has not ended'
 MODES = PLAN, POLICY = 'plan', 'policy'
 # How often each size is tried before the first cycle. The first time is always slow.
 TRIALS = 3
@@ -261,13 +263,17 @@ class Planner:
         if len(subset) < self._bundle.manifest.fewest_tokens:
             subset = subset[:0]
         optimum, record, not_finite = None, None, self._seen.newest.not_finite
+        reason = choice.reason
         predictor: Predictor = self._bundle.predictor
         goal_distance = float(
             predictor.distance(predictor.start(self._seen.newest.tokens[None]), self._goal))
+        is_free = self.aside is None or self.aside.is_free(room_ms / 1000)
         grants = Grants(self._stopwatch, self.latency, len(subset), deadline_s, self.aside)
         if len(subset) and self._config.mode == POLICY:
             optimum = self._decide(self._goal[subset], subset)
-        elif len(subset) and (self.aside is None or self.aside.is_free(room_ms / 1000)):
+        elif not is_free:
+            reason = STUCK
+        elif len(subset):
             question, bad = self._question(
                 frame.stamp_s, self._goal, subset, sent, choice.effort.candidates, waited_s)
             optimum = self._search(question, choice, grants)
@@ -278,15 +284,16 @@ class Planner:
         done_s = self._stopwatch()
         self.latency.observe(Cell(FINISH), 1000 * (done_s - grants.since_s))
         self.latency.end_cycle()
-        if optimum is not None and not grants.granted_any and room_ms > 0:
-            self.latency.grow_bolder(IMAGINE)
+        if optimum is not None and room_ms > 0 and not grants.fitted:
+            for stage in (IMAGINE, WAKE):
+                self.latency.grow_bolder(stage)
         # A moving average is enough here: it only shifts the first actions.
         self._cycle_s += 0.2 * (done_s - start_s - self._cycle_s)
         return Cycle(
             self._plan, 1000 * (encoded_s - start_s), 1000 * (done_s - encoded_s),
             1000 * (done_s - start_s), len(subset), choice.effort.candidates,
             len(optimum.granted) if optimum else 0, self._encodes, subset.numpy(),
-            optimum.cost if optimum else inf, optimum.imagined if optimum else 0, choice.reason,
+            optimum.cost if optimum else inf, optimum.imagined if optimum else 0, reason,
             not_finite, record, optimum, goal_distance)
 
     @property

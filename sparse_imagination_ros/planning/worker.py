@@ -13,6 +13,7 @@ from enum import Enum
 from threading import Condition, Thread
 import time
 
+from sparse_imagination_ros.planning.aside import Aside
 from sparse_imagination_ros.planning.plan import Array, CommandHistory
 from sparse_imagination_ros.planning.planner import Cycle, Planner
 from sparse_imagination_ros.planning.realtime import Garbage
@@ -20,6 +21,8 @@ from sparse_imagination_ros.tokens.frames import Frame, Picture
 
 # A cycle takes less; one that takes longer will not end.
 PATIENCE_S = 5.0
+# And of one that takes so long it is said.
+HANGS_S = 2.0
 
 
 class Matter(Enum):
@@ -96,6 +99,10 @@ class PlannerThread:
         # Counts goals and rests: a cycle that began before the last one does not count.
         self._generation = 0
         self._current: Finished | None = None
+        # What ended the thread, if it was not told to end.
+        self.death: BaseException | None = None
+        self._began_s: float | None = None
+        self._aside: Aside | None = None
         self._thread = Thread(target=self._run, name='planner', daemon=True)
 
     def start(self) -> None:
@@ -117,6 +124,13 @@ class PlannerThread:
     def current(self) -> Finished | None:
         """Return the newest plan that counts, with its cycle."""
         return self._current
+
+    @property
+    def busy_s(self) -> float:
+        """How long the cycle that runs, or what an earlier one gave up, has taken so far."""
+        began_s, aside = self._began_s, self._aside
+        return max(0.0 if began_s is None else time.monotonic() - began_s,
+                   0.0 if aside is None else aside.busy_s)
 
     @property
     def has_goal(self) -> bool:
@@ -175,6 +189,7 @@ class PlannerThread:
     def _run(self) -> None:
         try:
             planner = self._make()
+            self._aside = planner.aside
         except BaseException as failure:
             self._failure = failure
             return
@@ -182,10 +197,14 @@ class PlannerThread:
             with self._change:
                 self._made = True
                 self._change.notify_all()
-        with Garbage() as garbage:
-            self._plan_by_mail(planner, garbage)
+        try:
+            with Garbage() as garbage:
+                self._work(planner, garbage)
+        except BaseException as death:
+            self.death = death
+            self._current = None
 
-    def _plan_by_mail(self, planner: Planner, garbage: Garbage) -> None:
+    def _work(self, planner: Planner, garbage: Garbage) -> None:
         newest_s = float('-inf')
         while (mail := self._next_mail()) is not None:
             for change in mail.changes:
@@ -238,7 +257,7 @@ class PlannerThread:
             self._has_goal = number == self._goal_number
 
     def _take_frame(self, planner: Planner, frame: Frame, mail: _Mail) -> None:
-        began_s = time.monotonic()
+        began_s = self._began_s = time.monotonic()
         try:
             if self._timeless:
                 cycle = planner.plan(frame, self._sent)
@@ -264,3 +283,5 @@ class PlannerThread:
             with self._change:
                 self._current = None
             self._on_problem(Matter.CYCLE, problem)
+        finally:
+            self._began_s = None
