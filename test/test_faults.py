@@ -56,6 +56,7 @@ def inside(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.mark.ros
+@pytest.mark.timing
 @pytest.mark.parametrize('name', AROUND)
 def test_a_robot_comes_through_what_happens_around_its_planner(around: Stage, name: str) -> None:
     fault, = chosen([name])
@@ -64,6 +65,7 @@ def test_a_robot_comes_through_what_happens_around_its_planner(around: Stage, na
 
 
 @pytest.mark.ros
+@pytest.mark.timing
 @pytest.mark.parametrize('name', INSIDE)
 def test_a_robot_comes_through_what_happens_inside_its_planner(inside: Stage, name: str) -> None:
     fault, = chosen([name])

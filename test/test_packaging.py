@@ -87,7 +87,7 @@ def test_every_import_is_declared_and_every_declaration_is_used(package: Any) ->
 def test_every_console_script_leads_to_a_function() -> None:
     setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
     scripts = re.findall(r"f'[\w-]+ = \{NAME\}\.([\w.]+):(\w+)'", setup)
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for module, function in scripts:
         assert callable(getattr(import_module(f'sparse_imagination_ros.{module}'), function))
 

@@ -99,7 +99,7 @@ def test_a_training_that_was_killed_continues_its_curve_exactly(folder, untraine
     (['--set', 'train.clips=0'], r'`train.clips` is 0; allowed range is [1, 4096]'),
     (['--set', 'trian.clips=1'], 'no part `trian`'),
     (['--set', 'clips'], 'PART.NAME=VALUE'),
-    (['--set', 'train.clips=['], 'the value cannot be read'),
+    (['--set', 'train.clips=['], '--set train.clips=[ cannot be read'),
     (['--config', '/nowhere.yaml'], '/nowhere.yaml cannot be read'),
     (['--weights', 'w.pth'], '--weights are those of a DINO encoder'),
 ])

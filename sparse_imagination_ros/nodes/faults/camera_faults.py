@@ -15,7 +15,7 @@ from sparse_imagination_ros.nodes.faults.stage import Stage
 
 AHEAD_S, BACK_S, TREMOR_S = 10.0, 5.0, 0.2
 # Two cameras are told apart by their first few pictures.
-APART_S = 0.5
+APART_S = 1.0
 FLOOD_HZ, FLOOD_S = 1000, 4.0
 
 
