@@ -25,7 +25,7 @@ from sparse_imagination_ros.planning.worker import Finished
 # After so many periods without a command, and so many seconds, the watchdog takes over.
 WATCHDOG_PERIODS, WATCHDOG_S = 5, 0.2
 # Who else commands, and who listens, is found within this time.
-DISCOVERY_S = 1.0
+DISCOVERY_S = 2.0
 # Who is told to end brakes within the limits, but for no longer than this.
 FAREWELL_S = 2.0
 
@@ -51,6 +51,8 @@ class Commanding:
         self.command = Command(0 * limits.low, GateState.STOPPED, Rung.STANDING)
         self.drives, self._at_rest, self._open = False, True, True
         self.barks, self.has_rivals, self.is_heard = 0, False, True
+        # Whether it still looks for others.
+        self._looks = False
         self._tick_s = 0.0
         self._opened_s = time.monotonic()
         # The last plan of which a command was sent.
@@ -119,8 +121,8 @@ class Commanding:
         self.has_rivals = self._alone and self.out.has_rivals
         # A base that comes, or returns, shall be told to move from rest.
         self.is_heard = self._sent is None or self.out.listeners > 0
-        waits = (self._waits() or self.has_rivals or not self.is_heard
-                 or (self._alone and steady_s < self._opened_s + DISCOVERY_S))
+        self._looks = self._alone and steady_s < self._opened_s + DISCOVERY_S
+        waits = self._waits() or self.has_rivals or not self.is_heard or self._looks
         finished = self._newest()
         command = self._gate.command(
             finished.cycle.plan if finished else None, now_s,
@@ -150,9 +152,9 @@ class Commanding:
         stamp = self._now()
         if command.state is GateState.DRIVING and finished is not None:
             stamp = stamp_at(finished.cycle.plan.frame_stamp_s)
-        silent = self.has_rivals and not self.moves
+        silent = (self.has_rivals or self._looks) and not self.moves
         self.command = command
-        # At rest nothing is said between what others say.
+        # At rest nothing is said between what others say, or may say.
         if self.moves or not silent:
             self.out.send(command.values, stamp)
 
