@@ -28,8 +28,8 @@ if RUN:
 # The first of all: no other plugin takes the wait for a hung test.
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let a test that measures time run while no other worker runs one."""
-    with _turn(alone=item.get_closest_marker('timing') is not None):
+    """Let a test of nodes, or one that measures time, run while no other worker runs one."""
+    with _turn(alone=any(map(item.get_closest_marker, ('ros', 'timing')))):
         yield
 
 

@@ -29,7 +29,7 @@ BASE = robot('omnidirectional')
 # The quick ones of those that matter most.
 AROUND = (
     'camera_freezes', 'camera_repeats', 'camera_black', 'two_cameras', 'goal_replaced',
-    'lifecycle_active', 'bundle_replaced', 'disk_full', 'process_stopped', 'process_ended')
+    'lifecycle_active', 'bundle_replaced', 'process_stopped', 'process_ended')
 INSIDE = ('engine_no_numbers', 'memory_refused', 'planner_dies', 'commands_hang')
 
 
