@@ -7,7 +7,7 @@ The suite runs in any order and by several workers at once (`make pytest`).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack
 import fcntl
 import os
 from pathlib import Path
@@ -28,8 +28,11 @@ if RUN:
 # The first of all: no other plugin takes the wait for a hung test.
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let a test of nodes, or one that measures time, run while no other worker runs one."""
-    with _turn(alone=any(map(item.get_closest_marker, ('ros', 'timing')))):
+    """Let a test that measures time run while no other runs, and one of nodes beside no other."""
+    with ExitStack() as stack:
+        if RUN and item.get_closest_marker('ros') is not None:
+            stack.enter_context(_held(f'nodes-{RUN}', fcntl.LOCK_EX))
+        stack.enter_context(_turn(alone=item.get_closest_marker('timing') is not None))
         yield
 
 

@@ -223,8 +223,8 @@ def test_an_engine_that_cannot_be_had_is_stood_in_for_loudly(
 def test_without_a_goal_the_robot_stands(graph: Graph, stage: Stage, untrained: Path) -> None:
     graph.start('planner_node', bundle=str(untrained), autostart=True)
     graph.wait_for_status('planner_node', 'no goal: publish a goal picture on /goal_image')
+    graph.wait(lambda: stage.commands, 'it to say so at its rate')
     stage.wait_until_it_stands()
-    assert stage.commands, 'it says so at its rate'
 
 
 def test_without_a_camera_the_robot_stands_until_it_is_back(driving: Stage) -> None:
