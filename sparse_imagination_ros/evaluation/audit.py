@@ -34,8 +34,8 @@ class Audit:
         if self._last_s is None:
             self._first_s = sent_s
         lowest = highest = self._last
-        if elapsed_s > self._timeout_s:
-            braked = self._acceleration * (elapsed_s - self._timeout_s)
+        if elapsed_s > self._timeout_s - SLACK_S:
+            braked = self._acceleration * max(0.0, elapsed_s - self._timeout_s)
             left = np.sign(self._last) * np.maximum(abs(self._last) - braked, 0)
             # It brakes by itself, and may be told what lies between that and rest.
             lowest, highest = np.minimum(left, 0), np.maximum(left, 0)
