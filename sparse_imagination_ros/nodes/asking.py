@@ -1,7 +1,7 @@
 # Copyright 2026 The sparse_imagination_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Asks services of other nodes, and brings them from one state of their lifecycle to another.
+Asks services of other nodes: of their lifecycles, and of the simulator.
 
 A request, or its answer, is lost while only one side has found the other, so it is sent again.
 """
@@ -12,14 +12,19 @@ from typing import Any
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
 
 from sparse_imagination_ros.errors import NodeError
 
 ASK_AGAIN_S = 5.0
 # Who loads a network from a cold disk answers late.
 START_TIME_S = 180.0
+# Everything else is answered sooner.
+ANSWER_TIME_S = 20.0
 # So long nothing is done but to listen.
 LISTEN_S = 0.02
 # What to ask for, and the state that it leads to.
@@ -77,3 +82,30 @@ class Lifecycle:
             if self.state() == wanted:
                 return True
         return bool(answer.success)
+
+
+class Simulator:
+    """The simulator's node."""
+
+    def __init__(self, node: Node, name: str, listen: Listen) -> None:
+        """Steer the node of this name; `node` asks, and `listen` is how it waits."""
+        self._set = node.create_client(SetParameters, f'{name}/set_parameters')
+        self._reset = node.create_client(Trigger, f'{name}/reset')
+        self._name, self._listen = name, listen
+
+    def adjust(self, **values: object) -> None:
+        """Change its parameters; raise what it refuses."""
+        request = SetParameters.Request(parameters=[
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()])
+        for result in ask(self._set, request, self._listen, ANSWER_TIME_S).results:
+            if not result.successful:
+                said = ', '.join(f'{name} {value}' for name, value in values.items())
+                raise NodeError(f'{self._name} refuses {said}: {result.reason}')
+
+    def draw(self, seed: int, **values: object) -> str:
+        """Have it begin anew in the world of a seed; return what it says of that."""
+        self.adjust(seed=seed, **values)
+        answer = ask(self._reset, Trigger.Request(), self._listen, ANSWER_TIME_S)
+        if not answer.success:
+            raise NodeError(f'{self._name} cannot be reset to seed {seed}: {answer.message}')
+        return str(answer.message)

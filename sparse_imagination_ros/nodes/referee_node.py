@@ -17,24 +17,25 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, Twist
 from nav_msgs.msg import Odometry
-from rcl_interfaces.srv import SetParameters
-from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
 
 from sparse_imagination_ros.bags.recording import Bag
-from sparse_imagination_ros.errors import NodeError, WorldError
+from sparse_imagination_ros.errors import NodeError
 from sparse_imagination_ros.evaluation.audit import Audit
 from sparse_imagination_ros.evaluation.run import (
     CycleRecord,
     EpisodeRecord,
     TopicRecord,
 )
-from sparse_imagination_ros.nodes.asking import ask, Lifecycle, START_TIME_S
+from sparse_imagination_ros.nodes.asking import (
+    ANSWER_TIME_S,
+    Lifecycle,
+    Simulator,
+    START_TIME_S,
+)
 from sparse_imagination_ros.nodes.episode import EpisodeCollector, Progress
 from sparse_imagination_ros.nodes.messages import (
     NANOSECONDS,
@@ -63,7 +64,6 @@ TOPICS = (
     ('/parameter_events', 'rcl_interfaces/msg/ParameterEvent', False),
 )
 SPLIT = 'held_out'
-ANSWER_TIME_S = 20.0
 # Discovery is complete on one side a moment before it is on the other.
 SETTLE_S = 0.5
 FRAMES_KEPT = 30
@@ -99,8 +99,7 @@ class Referee(Node):
         self._recorder = Recorder(self, bag, self._listen)
         for topic, message_type, latched in TOPICS:
             self._recorder.follow(topic, message_type, latched)
-        self._parameters_client = self.create_client(SetParameters, f'{SIM}/set_parameters')
-        self._reset = self.create_client(Trigger, f'{SIM}/reset')
+        self._simulator = Simulator(self, SIM, self.listen)
         self._planner = Lifecycle(self, PLANNER, self.listen)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
@@ -125,16 +124,8 @@ class Referee(Node):
     def drive(self, number: int, seed: int) -> EpisodeRecord:
         """Run one episode to its end."""
         self._recorder.follow_others()
-        answer = self._ask(self._parameters_client, SetParameters.Request(parameters=[
-            Parameter('seed', value=seed).to_parameter_msg(),
-            Parameter('split', value=SPLIT).to_parameter_msg()]))
-        for result in answer.results:
-            if not result.successful:
-                raise WorldError(f'{SIM} refuses seed {seed}: {result.reason}')
-        answer = self._ask(self._reset, Trigger.Request())
-        if not answer.success:
-            raise WorldError(f'{SIM} cannot be reset to seed {seed}: {answer.message}')
-        episode = self._episode = EpisodeCollector(number, json.loads(answer.message), self._robot)
+        said = self._simulator.draw(seed, split=SPLIT)
+        episode = self._episode = EpisodeCollector(number, json.loads(said), self._robot)
         # The goal was published before the answer.
         for goal in self._goals:
             episode.add_goal(goal)
@@ -184,9 +175,6 @@ class Referee(Node):
             if now_s > self._ticked_s + 0.2:
                 self._ticked_s = now_s
                 self._on_tick(self._episode.progress() if self._episode else None)
-
-    def _ask(self, client: Client, request: Any) -> Any:
-        return ask(client, request, self.listen, ANSWER_TIME_S)
 
     def _bring(self, name: str) -> None:
         if not self._planner.bring(name):

@@ -11,22 +11,23 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist
-from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from std_srvs.srv import Trigger
 
 from sparse_imagination_ros.errors import NodeError
 from sparse_imagination_ros.evaluation.audit import Audit
 from sparse_imagination_ros.evaluation.soak import Frames
-from sparse_imagination_ros.nodes.asking import ask, Lifecycle, START_TIME_S
+from sparse_imagination_ros.nodes.asking import (
+    ANSWER_TIME_S,
+    Lifecycle,
+    Simulator,
+    START_TIME_S,
+)
 from sparse_imagination_ros.nodes.messages import NANOSECONDS, readings, values_from
 from sparse_imagination_ros.nodes.referee_node import PLANNER, SIM
 from sparse_imagination_ros.sim.robots import Robot
 
-ANSWER_TIME_S = 20.0
 # Discovery is complete on one side a moment before it is on the other.
 SETTLE_S = 1.0
 # So many reports say the same when all that was on the way has come.
@@ -57,8 +58,7 @@ class Watcher(Node):
             DiagnosticStatus, f'{PLANNER}/cycle', self._on_cycle, EVERYTHING)
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, EVERYTHING)
-        self._parameters_client = self.create_client(SetParameters, f'{SIM}/set_parameters')
-        self._reset = self.create_client(Trigger, f'{SIM}/reset')
+        self._simulator = Simulator(self, SIM, self.listen)
         self._planner = Lifecycle(self, PLANNER, self.listen)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
@@ -77,18 +77,15 @@ class Watcher(Node):
             START_TIME_S, f'{PLANNER} has no publishers: see its log')
         self.listen(SETTLE_S)
         self._bring('activate')
-        self._set('camera_enabled', True)
+        self._simulator.adjust(camera_enabled=True)
 
     def drive_anew(self, seed: int) -> None:
         """Give the robot another world, and so another goal."""
-        self._set('seed', seed)
-        answer = ask(self._reset, Trigger.Request(), self.listen, ANSWER_TIME_S)
-        if not answer.success:
-            raise NodeError(f'{SIM} cannot be reset to seed {seed}: {answer.message}')
+        self._simulator.draw(seed)
 
     def rest(self) -> Frames:
         """Switch the camera off and bring the robot to rest; return what became of the frames."""
-        self._set('camera_enabled', False)
+        self._simulator.adjust(camera_enabled=False)
         began = self._reports
         self.wait(lambda: self._reports >= began + 2 * REPORTS, ANSWER_TIME_S,
                   f'{PLANNER} says nothing on /diagnostics: see its log')
@@ -129,13 +126,6 @@ class Watcher(Node):
             planned=count('planned from'),
             replaced=count('replaced before they were planned from'),
             dropped=count('dropped with their goal'), waiting=count('waiting'))
-
-    def _set(self, name: str, value: object) -> None:
-        request = SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()])
-        for result in ask(self._parameters_client, request, self.listen, ANSWER_TIME_S).results:
-            if not result.successful:
-                raise NodeError(f'{SIM} refuses {name} {value}: {result.reason}')
 
     def _bring(self, name: str) -> None:
         if not self._planner.bring(name):
