@@ -51,8 +51,8 @@ class Commanding:
         self.command = Command(0 * limits.low, GateState.STOPPED, Rung.STANDING)
         self.drives, self._at_rest, self._open = False, True, True
         self.barks, self.has_rivals, self.is_heard = 0, False, True
-        # Whether it still looks for others.
-        self._looks = False
+        # Whether it still looks for others, and whether it said nothing when it was its turn.
+        self._looks = self._silent = False
         self._tick_s = 0.0
         self._opened_s = time.monotonic()
         # The last plan of which a command was sent.
@@ -122,7 +122,9 @@ class Commanding:
         # A base that comes, or returns, shall be told to move from rest.
         self.is_heard = self._sent is None or self.out.listeners > 0
         self._looks = self._alone and steady_s < self._opened_s + DISCOVERY_S
-        waits = self._waits() or self.has_rivals or not self.is_heard or self._looks
+        # Who was silent says first that the robot stands.
+        waits = (self._waits() or self.has_rivals or not self.is_heard or self._looks
+                 or self._silent)
         finished = self._newest()
         command = self._gate.command(
             finished.cycle.plan if finished else None, now_s,
@@ -152,10 +154,10 @@ class Commanding:
         stamp = self._now()
         if command.state is GateState.DRIVING and finished is not None:
             stamp = stamp_at(finished.cycle.plan.frame_stamp_s)
-        silent = (self.has_rivals or self._looks) and not self.moves
-        self.command = command
+        was_moving, self.command = self.moves, command
         # At rest nothing is said between what others say, or may say.
-        if self.moves or not silent:
+        self._silent = (self.has_rivals or self._looks) and not was_moving and not self.moves
+        if not self._silent:
             self.out.send(command.values, stamp)
 
     def _now(self) -> Time:
