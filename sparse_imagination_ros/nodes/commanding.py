@@ -8,6 +8,7 @@ A watchdog brings the robot to rest if the loop falls silent. Who plans is not k
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
 import time
 
 from builtin_interfaces.msg import Time
@@ -28,6 +29,8 @@ WATCHDOG_PERIODS, WATCHDOG_S = 5, 0.2
 DISCOVERY_S = 2.0
 # Who is told to end brakes within the limits, but for no longer than this.
 FAREWELL_S = 2.0
+# So long the planner waits at most until the first command of its plan has left.
+COURTESY_S = 0.005
 
 
 class Commanding:
@@ -60,6 +63,7 @@ class Commanding:
         self._timer = node.create_timer(1 / rate_hz, self._send_next, clock=steady_clock())
         # A plan is read at once when it is there, and from then on at the rate.
         self._planned = node.create_guard_condition(self._send_early)
+        self._read = Event()
         self._watchdog = Watchdog(*_patience(rate_hz), self._on_silence)
 
     def begin(self) -> None:
@@ -72,9 +76,15 @@ class Commanding:
         self.drives = False
 
     def hurry(self) -> None:
-        """Read the newest plan at once; may be called in any thread."""
+        """
+        Have the newest plan read at once, and wait a little for that; called in another thread.
+
+        Threads of Python take turns: what else the caller has to do would hold the command up.
+        """
         if self._open:
+            self._read.clear()
             self._planned.trigger()
+            self._read.wait(COURTESY_S)
 
     @property
     def moves(self) -> bool:
@@ -109,6 +119,7 @@ class Commanding:
         if self.drives:
             self._timer.reset()
             self._send_next()
+        self._read.set()
 
     def _send_next(self) -> None:
         self._watchdog.feed()
