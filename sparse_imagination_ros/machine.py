@@ -27,6 +27,12 @@ def processor() -> str:
     return next(names, platform.processor())
 
 
+def stolen_ms() -> float:
+    """Return how long the host of a virtual machine ran something else so far, if it says."""
+    counted = next(iter(_lines(Path('/proc/stat'))), '').split()
+    return 1000 * int(counted[8]) / os.sysconf('SC_CLK_TCK') if len(counted) > 8 else 0.0
+
+
 def has_bfloat16() -> bool:
     """
     Tell whether the processor itself multiplies in bfloat16.

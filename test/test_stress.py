@@ -36,6 +36,8 @@ def test_both_contenders_are_driven_and_reported(
     for name in ('adaptive', 'fixed'):
         numbers = report[name]
         assert numbers['cycles'] >= 20 and 0 <= numbers['misses'] <= numbers['cycles']
+        assert 0 <= numbers['misses_while_stolen'] <= numbers['misses']
+        assert numbers['stolen_ms'] >= 0
         assert 0 < numbers['use_mean'] <= 1 and 0 <= numbers['success'] <= 1
     assert (report['load'], report['budget_ms'], report['spikes']) == ([0, 1], 100, 0.1)
     page = (tmp_path / 'f.html').read_text()

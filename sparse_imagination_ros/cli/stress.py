@@ -104,15 +104,15 @@ def _progress(console: Console) -> Progress:
 
 
 def _table(result: 'Stress') -> Table:
-    table = Table('', 'Cycles', 'Misses', 'Use %', 'p50 ms', 'p99', 'max', 'Tokens', 'Success %',
-                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table('', 'Cycles', 'Misses', 'Stolen', 'Use %', 'p50 ms', 'p99', 'max', 'Tokens',
+                  'Success %', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in table.columns[1:]:
         column.justify = 'right'
     for name, numbers in result.summary().items():
         times = numbers['cycle_ms']
         table.add_row(
             name, f'{numbers["cycles"]}', f'{numbers["misses"]}',
-            f'{100 * numbers["use_mean"]:.0f}',
+            f'{numbers["misses_while_stolen"]}', f'{100 * numbers["use_mean"]:.0f}',
             *(f'{times[key]:.0f}' for key in ('p50', 'p99', 'max')),
             f'{numbers["tokens_mean"]:.1f}', f'{100 * numbers["success"]:.0f}')
     return table

@@ -32,7 +32,9 @@ def _page(run: Stress) -> str:
             f'{max(run.levels)} processes load the machine and {100 * run.spikes:g} % of the '
             f'engine calls are slowed up to 10 times. With the fixed effort that fits the '
             f'machine at rest ({fixed.tokens} tokens, {fixed.candidates} candidates, '
-            f'{fixed.iterations} iterations): {other["misses"]} of {other["cycles"]}.'),
+            f'{fixed.iterations} iterations): {other["misses"]} of {other["cycles"]}. '
+            f'Of the misses {mine["misses_while_stolen"]} and {other["misses_while_stolen"]} were '
+            f'in cycles of which the host of this machine took a part for others.'),
         facts='\n'.join(_facts(name, numbers[name]) for name in numbers),
         plots='\n'.join(_plots(run, name) for name in numbers))
 
