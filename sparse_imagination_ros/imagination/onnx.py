@@ -33,6 +33,12 @@ FAR = {'float32': 1e-3, 'int8': 0.3}
 
 _log = logging.getLogger(__name__)
 
+# Graphs run one after the other, and compute in the same memory: of its own each keeps its most.
+onnxruntime.create_and_register_allocator(
+    onnxruntime.OrtMemoryInfo(
+        'Cpu', onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
+        onnxruntime.OrtMemType.DEFAULT), None)
+
 
 def builder(threads: int, precision: str, folder: Path | None = None) -> Build:
     """Return what makes graphs that run on so many threads, and keeps their files in a folder."""
@@ -40,6 +46,7 @@ def builder(threads: int, precision: str, folder: Path | None = None) -> Build:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Threads that wait for work shall not keep the processor from others.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.add_session_config_entry('session.use_env_allocators', '1')
     return partial(_build, options, precision, folder)
 
 
