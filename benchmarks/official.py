@@ -12,7 +12,7 @@ counts, too: `speedup` is of the iteration with it, `speedup_rollout` of the rol
 """
 
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 import json
@@ -111,18 +111,26 @@ def main() -> None:
     rows: list[Row] = []
     for tokens in args.tokens:
         task = _task(tokens, args.candidates)
-        contenders = _contenders(args.checkout, task, variants)
-        taken: list[list[tuple[float, float]]] = [[] for _ in contenders]
-        costs = [contender.run() for contender in contenders]
-        for _ in range(args.rounds):
-            for contender, times in zip(contenders, taken, strict=True):
-                began = perf_counter(), process_time()
-                contender.run()
-                times.append((perf_counter() - began[0], process_time() - began[1]))
-        rows += _rows(contenders, taken, costs, tokens, args.candidates, encode_s)
+        for contenders in _groups(args.checkout, task, variants):
+            rows += _measured(contenders, args.rounds, tokens, args.candidates, encode_s)
     if args.json:
         args.json.write_text(json.dumps(
             {'rows': [asdict(row) for row in rows], 'machine': facts()}, indent=2) + '\n')
+
+
+def _measured(
+    contenders: list[_Contender], rounds: int, tokens: int, candidates: int,
+    encode_s: dict[Variant, float],
+) -> list[Row]:
+    """Let contenders, the first of them the release, imagine in turns."""
+    taken: list[list[tuple[float, float]]] = [[] for _ in contenders]
+    costs = [contender.run() for contender in contenders]
+    for _ in range(rounds):
+        for contender, times in zip(contenders, taken, strict=True):
+            began = perf_counter(), process_time()
+            contender.run()
+            times.append((perf_counter() - began[0], process_time() - began[1]))
+    return _rows(contenders, taken, costs, tokens, candidates, encode_s)
 
 
 def _rows(
@@ -162,10 +170,11 @@ def _task(tokens: int, candidates: int) -> Task:
                 draw(candidates, HORIZON, ACTION))
 
 
-def _contenders(checkout: Path, task: Task, variants: list[Variant]) -> list[_Contender]:
-    found = []
+def _groups(
+    checkout: Path, task: Task, variants: list[Variant],
+) -> Iterator[list[_Contender]]:
+    """Yield the release with one model in all engines after the other: all need gigabytes."""
     theirs, imported = _official(checkout, task)
-    found.append(_Contender(OFFICIAL, Variant(REFERENCE), theirs))
     models: dict[str, Model] = {IMPORTED: imported}
     for what, shape in OURS_SHAPES.items():
         torch.manual_seed(0)
@@ -174,12 +183,13 @@ def _contenders(checkout: Path, task: Task, variants: list[Variant]) -> list[_Co
         nn.init.normal_(predictor.token_out.weight, 0, 0.02)
         models[what] = predictor.eval().requires_grad_(False)
     for what, model in models.items():
+        found = [_Contender(OFFICIAL, Variant(REFERENCE), theirs)]
         for variant in variants:
             try:
                 found.append(_Contender(what, variant, _imagination(model, task, variant)))
             except EngineError as error:
                 print(f'not {variant}: {error}')
-    return found
+        yield found
 
 
 def _imagination(model: Model, task: Task, variant: Variant) -> Callable[[], Tensor]:
