@@ -62,6 +62,16 @@ def test_a_recording_holds_pictures_actions_and_poses(dataset):
     assert dataset.sensed.shape == (36, 3)
 
 
+def test_a_part_of_a_dataset_is_its_episodes_and_no_others(dataset):
+    part = dataset.part(1, 3)
+    assert part.starts.tolist() == [0, 9, 18]
+    assert torch.equal(part.actions, dataset.actions[9:27])
+    assert torch.equal(part.sensed, dataset.sensed[9:27])
+    clips = part.draw(50, 9, torch.Generator().manual_seed(0))
+    assert set(clips[:, 0].tolist()) == {0, 9}
+    assert torch.equal(part.show(clips[:1]), dataset.show(clips[:1] + 9))
+
+
 def test_the_same_seed_records_the_same(dataset, tmp_path):
     record(RECORD, tmp_path, lambda done: None)
     assert np.array_equal(dataset_from_recording(tmp_path).pictures, dataset.pictures)

@@ -7,7 +7,7 @@ A dataset may be larger than memory. Where it comes from, simulator or bags, is 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 import hashlib
 import json
 from pathlib import Path
@@ -86,6 +86,13 @@ class Dataset:
         else:
             drawn = torch.multinomial(weights[firsts], count, True, generator=generator)
         return firsts[drawn][:, None] + torch.arange(length)
+
+    def part(self, first: int, last: int) -> 'Dataset':
+        """Return the episodes from this number on to before that one."""
+        begin, end = int(self.starts[first]), int(self.starts[last])
+        return replace(
+            self, shown=self.shown[begin:end], actions=self.actions[begin:end],
+            sensed=self.sensed[begin:end], starts=self.starts[first:last + 1] - begin, _firsts={})
 
     def ends(self, steps: Tensor) -> Tensor:
         """Return where the episode of each step ends: one after its last step, [...]."""

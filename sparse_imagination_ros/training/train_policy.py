@@ -49,9 +49,9 @@ def train_policy(
     policy = Policy(PolicyShape(
         bundle.manifest.encoder.width, bundle.manifest.predictor.action_size,
         predictor.shape.latent_size, predictor.shape.chunk, learned.width, learned.depth))
-    material = [_Clips(each, bundle, team, report) for each in (*drives, *videos)]
+    material = [Clips(each, bundle, team, report) for each in (*drives, *videos)]
     loss_of = partial(
-        _loss, policy, learned, material[:len(drives)], material[len(drives):], predictor,
+        mixed_loss, policy, learned, material[:len(drives)], material[len(drives):], predictor,
         predictor.encode, team)
     run(Course('policy', learned.training_steps, config.learning_rate, config.seed,
                config.average),
@@ -70,7 +70,7 @@ def rla_of(bundle: Bundle) -> RlaPredictor:
     return bundle.predictor
 
 
-class _Clips:
+class Clips:
     """A dataset with its tokens, and where much moves."""
 
     def __init__(self, dataset: Dataset, bundle: Bundle, team: Team, report: Report) -> None:
@@ -85,10 +85,11 @@ class _Clips:
         return self.tokens[self.dataset.shown[steps]].float()
 
 
-def _loss(
-    policy: Policy, learned: PolicyConfig, drives: Sequence[_Clips], videos: Sequence[_Clips],
+def mixed_loss(
+    policy: Policy, learned: PolicyConfig, drives: Sequence[Clips], videos: Sequence[Clips],
     predictor: RlaPredictor, tell: Teller, team: Team, step: int, generator: Generator,
 ) -> Share:
+    """Return the error on frames that are drawn, half of them of videos if there are any."""
     seen, actions = [], []
     for kind in (drives, videos):
         for clips in kind:
