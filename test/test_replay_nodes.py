@@ -44,13 +44,13 @@ def test_the_node_and_the_command_make_the_same_plans(
     bag = write_bag(tmp_path / 'bag', room_drive(5.0))
     (tmp_path / 'node.yaml').write_text(PARAMETERS + '    seed: 3\n')
     (tmp_path / 'player.yaml').write_text(PLAYER)
+    assert replay(tmp_path, untrained, str(bag), '--offline', '--engine', 'reference', '--seed',
+                  '3', '--json', str(tmp_path / 'f.json')) == 0
+    rows = json.loads((tmp_path / 'f.json').read_text())['runs'][0]['rows']
     cycles = graph.listen(DiagnosticStatus, 'planner_node/cycle')
     process = launch(
         graph, tmp_path, f'bag:={bag}', f'bundle:={untrained}', 'engine:=reference',
         f'params_file:={tmp_path / "node.yaml"}', f'replay_file:={tmp_path / "player.yaml"}')
-    assert replay(tmp_path, untrained, str(bag), '--offline', '--engine', 'reference', '--seed',
-                  '3', '--json', str(tmp_path / 'f.json')) == 0
-    rows = json.loads((tmp_path / 'f.json').read_text())['runs'][0]['rows']
     graph.wait(lambda: process.poll() is not None, 'the end of the bag')
     said, complaints = process.communicate()
     assert process.returncode == 0, said + complaints
