@@ -41,7 +41,7 @@ def launch(graph: Graph, folder: Path, *words: str) -> subprocess.Popen[str]:
 def test_the_node_and_the_command_make_the_same_plans(
     graph: Graph, tmp_path: Path, untrained: Path,
 ) -> None:
-    bag = write_bag(tmp_path / 'bag', room_drive(5.0))
+    bag = write_bag(tmp_path / 'bag', room_drive(15.0))
     (tmp_path / 'node.yaml').write_text(PARAMETERS + '    seed: 3\n')
     (tmp_path / 'player.yaml').write_text(PLAYER)
     assert replay(tmp_path, untrained, str(bag), '--offline', '--engine', 'reference', '--seed',
