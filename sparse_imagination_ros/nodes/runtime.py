@@ -13,7 +13,6 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -90,22 +89,21 @@ def transition(
 
 
 def refuse_wrong_transitions(node: Any) -> None:
-    """Have a lifecycle node answer to a wrong transition; rclpy lets it end the process."""
+    """Have a lifecycle node answer to a wrong transition; the rclpy of Jazzy ends the process."""
     service = node._service_change_state
     change = service.callback
 
     def answering(request: ChangeState.Request, response: ChangeState.Response) -> Any:
-        try:
+        wanted, machine = request.transition, node._state_machine
+        if any(label == wanted.label if wanted.label else number == wanted.id
+               for number, label, *_ in machine.available_transitions):
             return change(request, response)
-        except rclpy_implementation.RCLError:
-            wanted = request.transition
-            known = next((name for name, number in NUMBERS.items() if number == wanted.id), '')
-            # rclpy wants one place in the code for each severity.
-            node.get_logger().error(
-                f'the transition `{wanted.label or known or wanted.id}` is refused: it does not '
-                f'start from the state `{node._state_machine.current_state[1]}`')
-            response.success = False
-            return response
+        known = next((name for name, number in NUMBERS.items() if number == wanted.id), '')
+        node.get_logger().error(
+            f'the transition `{wanted.label or known or wanted.id}` is refused: it does not '
+            f'start from the state `{machine.current_state[1]}`')
+        response.success = False
+        return response
     service.callback = answering
 
 
