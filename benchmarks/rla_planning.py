@@ -100,7 +100,8 @@ def _iteration(
     size = bundle.manifest.predictor.action_size
     drawn = torch.randn(candidates, steps, size, generator=generator)
     memory = remember(predictor, Context(frames[:1, subset], drawn[0, :0]))
-    weights = step_weights(steps, bundle.manifest.lookahead.growth, predictor.stride)
+    weights = step_weights(steps, bundle.manifest.lookahead.growth, predictor.stride,
+                           predictor.looks)
     objective = GoalDistance(predictor, tuple(weights.tolist()))
     return lambda: imagine(predictor, memory, frames[1, subset], subset, drawn, objective)
 

@@ -18,6 +18,7 @@ from sparse_imagination_ros.imagination.reference import (
     Context,
     imagine,
     imagine_steps,
+    looked_at,
     remember,
     remember_all,
 )
@@ -62,11 +63,11 @@ def test_a_chunk_is_one_call_and_longer_plans_are_several(predictor, monkeypatch
     frame = seen(predictor, 1)
     memory = remember(predictor, Context(frame, actions(0)))
     for steps in (3, 4, 9):
-        objective = GoalDistance(predictor, tuple(step_weights(steps, 2.0, 4).tolist()))
+        objective = GoalDistance(predictor, tuple(step_weights(steps, 2.0, 4, 3).tolist()))
         costs = imagine(predictor, memory, frame[0], torch.arange(16), actions(5, steps),
                         objective)
         assert costs.shape == (5,) and costs.unique().numel() == 5
-    assert taken == [3, 4, 4, 4, 1]
+    assert taken == [1, 3, 1, 2, 4, 1, 2, 4, 1, 2, 4, 1]
 
 
 def test_the_scene_is_read_once_for_all_candidates(predictor, monkeypatch):
@@ -86,7 +87,7 @@ def test_the_scene_is_read_once_for_all_candidates(predictor, monkeypatch):
 def test_each_candidate_has_its_own_future_whoever_is_beside_it(predictor):
     frame, candidates = seen(predictor, 1), actions(5, 6)
     memory = remember(predictor, Context(frame, actions(0)))
-    objective = GoalDistance(predictor, tuple(step_weights(6, 2.0, 4).tolist()))
+    objective = GoalDistance(predictor, tuple(step_weights(6, 2.0, 4, 3).tolist()))
     goal, subset = seen(predictor, 2)[1], torch.arange(16)
     costs = imagine(predictor, memory, goal, subset, candidates, objective)
     for number, candidate in enumerate(candidates):
@@ -184,7 +185,10 @@ def test_places_count_although_the_distance_is_of_latents(predictor):
     torch.testing.assert_close(predictor.distance(reached, goal, counts), expected)
 
 
-def test_only_the_last_step_of_a_stride_counts_and_for_all_of_it():
+def test_a_step_that_is_looked_at_counts_for_those_before_it():
+    assert looked_at(range(8, 16), 3) == [9, 11, 15]
+    assert looked_at(range(3), 3) == [0, 2]
+    assert step_weights(8, 1.0, 8, 3).tolist() == [0, 0.25, 0, 0.25, 0, 0, 0, 0.5]
     assert step_weights(4, 1.0, 4).tolist() == [0, 0, 0, 1]
     torch.testing.assert_close(step_weights(5, 1.0, 2), torch.tensor([0, 0.4, 0, 0.4, 0.2]))
 

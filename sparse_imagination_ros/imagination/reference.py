@@ -38,7 +38,7 @@ class Moment:
 
     state: of the predictor, N frames; goal: [K, D]; subset: [K], the positions in the picture of
     its tokens and the goal's; candidates: [N, T, A], the actions of all model steps; step: the
-    last that was imagined, from 0. A predictor that takes several at once shows only the last.
+    last that was imagined, from 0. A predictor that takes several at once shows some of them.
     """
 
     predictor: Predictor
@@ -101,10 +101,12 @@ def imagine_by(
     state, cache = memory.state, memory.cache
     costs = candidates.new_zeros(len(candidates))
     for steps in strides(candidates.shape[1], predictor.stride):
-        taken = candidates[:, steps.start:steps.stop].flatten(1)
-        state, cache = extend(state, taken, cache)
-        costs = costs + objective(
-            Moment(predictor, state, goal, subset, candidates, steps[-1]))
+        for last in looked_at(steps, predictor.looks):
+            taken = candidates[:, steps.start:last + 1].flatten(1)
+            reached, grown = extend(state, taken, cache)
+            costs = costs + objective(
+                Moment(predictor, reached, goal, subset, candidates, last))
+        state, cache = reached, grown
     return costs
 
 
@@ -121,6 +123,12 @@ def imagine_steps(predictor: Predictor, memory: Memory, actions: Tensor) -> Iter
             reached, grown = predictor.extend(state, taken, cache)
             yield reached
         state, cache = reached, grown
+
+
+def looked_at(steps: range, looks: int) -> list[int]:
+    """Return after which steps of a stride it is looked at: the last, that half way there, ..."""
+    counts = {len(steps) >> number for number in range(looks)} - {0}
+    return [steps[count - 1] for count in sorted(counts)]
 
 
 def strides(steps: int, stride: int) -> list[range]:

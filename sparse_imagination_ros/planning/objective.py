@@ -18,7 +18,12 @@ import torch
 from torch import Tensor
 
 from sparse_imagination_ros.errors import ConfigError
-from sparse_imagination_ros.imagination.reference import Moment, Objective, strides
+from sparse_imagination_ros.imagination.reference import (
+    looked_at,
+    Moment,
+    Objective,
+    strides,
+)
 from sparse_imagination_ros.world_models.predictor import Predictor
 
 # Under this name packages announce objectives.
@@ -31,8 +36,7 @@ class GoalDistance:
     The distance to the goal as the predictor measures it, proprioception included.
 
     weights: [T], what the distance after each step counts, 0 after those that the predictor does
-    not show; regions: [P], what each token's place
-    counts, or None if all count the same.
+    not show; regions: [P], what each token's place counts, or None if all count the same.
     """
 
     predictor: Predictor
@@ -59,22 +63,25 @@ class Sum:
         return torch.stack([weight * part(moment) for weight, part in self.parts]).sum(0)
 
 
-def step_weights(steps: int, growth: float, stride: int = 1) -> Tensor:
+def step_weights(steps: int, growth: float, stride: int = 1, looks: int = 1) -> Tensor:
     """
     Return how much the distance to the goal after each step counts, [T], with a sum of one.
 
     Every later step counts `growth` times the one before: a detour through a door must pay off
     at the end, and of two ways to the goal the faster one is better. If it is infinite, only the
-    last step counts, as in the objective of the official releases. Of a stride only the last step
-    is shown, which then counts for the others.
+    last step counts, as in the objective of the official releases. Of a stride only some steps are
+    shown, which then count for those before them, too.
     """
     # Counted from the last step, so that no growth is too large.
     weights = growth ** torch.arange(1 - steps, 1, dtype=torch.float64)
     shares = (weights / weights.sum()).float()
+    shown = torch.zeros_like(shares)
     for taken in strides(steps, stride):
-        shares[taken[-1]] = shares[taken.start:taken.stop].sum()
-        shares[taken.start:taken[-1]] = 0
-    return shares
+        first = taken.start
+        for last in looked_at(taken, looks):
+            shown[last] = shares[first:last + 1].sum()
+            first = last + 1
+    return shown
 
 
 def judged(costs: Tensor, worst_share: float) -> Tensor:

@@ -533,8 +533,9 @@ def method_of(
     regions = None
     if config.region_mask:
         regions = region_weights(Path(config.region_mask), manifest.encoder.grid)
-    weights = step_weights(config.steps, config.growth, bundle.predictor.stride).tolist()
-    distance = GoalDistance(bundle.predictor, tuple(weights), regions)
+    predictor: Predictor = bundle.predictor
+    weights = step_weights(config.steps, config.growth, predictor.stride, predictor.looks)
+    distance = GoalDistance(predictor, tuple(weights.tolist()), regions)
     added = added_objectives(config.objectives)
     low, high, acceleration = (
         part / scale for part in (limits.low, limits.high, limits.acceleration))

@@ -93,7 +93,7 @@ class OfficialPredictor(nn.Module):
     """Predicts the next frame's tokens, each with its frame's proprioception."""
 
     # It goes step by step, and knows one future.
-    stride = futures = 1
+    stride = looks = futures = 1
 
     def __init__(self, shape: OfficialShape) -> None:
         super().__init__()

@@ -20,6 +20,10 @@ class Predictor(Protocol):
         """How many model steps it takes at once, at most."""
 
     @property
+    def looks(self) -> int:
+        """After how many of them, at most, it is looked at what has come so far."""
+
+    @property
     def futures(self) -> int:
         """How many different futures of a candidate it can imagine."""
 

@@ -60,7 +60,7 @@ class SparsePredictor(nn.Module):
     """Predicts each frame's successor."""
 
     # It goes step by step, and knows one future.
-    stride = futures = 1
+    stride = looks = futures = 1
 
     def __init__(self, shape: PredictorShape) -> None:
         super().__init__()

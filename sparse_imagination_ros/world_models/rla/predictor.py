@@ -14,6 +14,9 @@ from sparse_imagination_ros.world_models.rla.shape import LATENT, places, RlaSha
 
 # So many futures of one candidate there are at most, and so many chunks until noise is used again.
 FUTURES, CHUNKS = 64, 8
+# A chunk is looked at so often, at its end, half way there, and so on: who looks at its end alone
+# does not hurry.
+LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class RlaPredictor(nn.Module):
     def stride(self) -> int:
         """How many model steps it takes at once, at most."""
         return self.shape.chunk
+
+    @property
+    def looks(self) -> int:
+        """After how many of them it is looked at what has come so far; what is decoded, once."""
+        return LOOKS if self.shape.distance == LATENT else 1
 
     @property
     def futures(self) -> int:
