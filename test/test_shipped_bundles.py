@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sparse_imagination_ros.imagination.reference import Context, imagine_steps, remember_all
 from sparse_imagination_ros.share import share_path
 from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.training.episodes import dataset_from_recording
@@ -34,10 +35,15 @@ def test_it_foresees_more_than_that_nothing_changes(folder: Path, count: int, tm
     dataset = dataset_from_recording(tmp_path)
     subset = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:count].sort().values
     clips = dataset.draw(8, 9, torch.Generator().manual_seed(0))
+    predictor, width = bundle.predictor, bundle.manifest.encoder.width
     with torch.inference_mode():
-        tokens = torch.stack([bundle.encoder(pictures) for pictures in dataset.show(clips)])
-        seen = tokens[:, :, subset]
-        foreseen = bundle.predictor(seen[:, :-1], dataset.actions[clips[:, :-1]])
-    wrong = (foreseen - seen[:, 1:]).square().mean()
-    unchanged = (seen[:, :-1] - seen[:, 1:]).square().mean()
+        seen = torch.stack([
+            predictor.observe(bundle.encoder(pictures), torch.zeros(9, 0))[:, subset]
+            for pictures in dataset.show(clips)])
+        actions = dataset.actions[clips[:, :-1]]
+        memory = remember_all(predictor, Context(seen[:, :1], actions[:, :0]))
+        foreseen = torch.stack([predictor.tokens(state) for state in imagine_steps(
+            predictor, memory, actions)], 1)
+    wrong, unchanged = ((guess - seen[:, 1:])[..., :width].square().mean()
+                        for guess in (foreseen, seen[:, :1]))
     assert wrong < 0.5 * unchanged
