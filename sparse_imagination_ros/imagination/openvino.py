@@ -18,6 +18,9 @@ from sparse_imagination_ros.imagination.graphs import Build, far, Graph
 # network. Without it, it does not.
 sys.modules['openvino_telemetry'] = None  # type: ignore[assignment]
 openvino = import_module('openvino')
+# Who imported it before us did not know.
+vars(import_module('openvino.tools.ovc.telemetry_utils'))['tm'] = import_module(
+    'openvino.tools.ovc.telemetry_stub')
 
 # As OpenVINO calls them.
 HINTS = {'float32': 'f32', 'bfloat16': 'bf16'}
