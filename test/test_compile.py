@@ -41,6 +41,8 @@ ARGUMENTS = ['--engine', 'openvino', '--tokens', '4', '--candidates', '8']
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, 'TIMED_S', 0.0)
+    # As the commands have it: what was compiled is of a number of threads.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
