@@ -92,6 +92,11 @@ def test_the_report_and_the_logs_are_there(finished: Finished) -> None:
     assert 'new world: held_out 9001' in (out / 'logs' / 'sim_node.log').read_text()
 
 
+def _hear_ctrl_c() -> None:
+    # What a shell starts in the background does not, nor does what that starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     """A demonstration that runs until it is disturbed."""
 
@@ -101,7 +106,7 @@ class Running:
         with self._log.open('w') as log:
             self.process = subprocess.Popen(
                 command(bundle, out, '--episodes', '50', '--time-limit', '1'), stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True)
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_hear_ctrl_c)
         self.wait(lambda: 'seed 9000' in self.output(), 'the first episode to end')
 
     def output(self) -> str:

@@ -48,11 +48,6 @@ def planner(bundle: Bundle) -> Planner:
     return Planner(bundle, CONFIG)
 
 
-@pytest.fixture(scope='module')
-def simulated(bundle: Bundle) -> Simulated:
-    return simulate(bundle)
-
-
 def simulate(bundle: Bundle, gives_up: bool = True) -> Simulated:
     machine = Machine()
     config = replace(CONFIG, tokens=16, candidates=64, iterations=50)
@@ -141,9 +136,9 @@ def test_more_tokens_than_the_bundle_has_are_refused(untrained):
 @settings(deadline=None, max_examples=40)
 @given(st.floats(5.0, 300.0), st.floats(0.2, 20.0), st.integers(0, 2**16))
 def test_a_plan_is_there_before_its_deadline(
-    simulated: Simulated, budget_ms: float, load: float, seed: int,
+    bundle: Bundle, budget_ms: float, load: float, seed: int,
 ) -> None:
-    planner, machine = simulated
+    planner, machine = simulate(bundle)
     machine.load, drawn = load, random.Random(seed)
     machine.spike = lambda: drawn.uniform(1, 20) if drawn.random() < 0.1 else 1.0
     for number in range(12):
@@ -212,8 +207,8 @@ def test_an_engine_that_hangs_costs_no_deadline_but_the_plan(bundle: Bundle, wor
     assert plan(1.3).imagined > 0 == planner.aside.busy_s
 
 
-def test_without_time_the_last_plan_goes_on(simulated: Simulated) -> None:
-    planner, machine = simulated
+def test_without_time_the_last_plan_goes_on(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
     good = planner.plan(Frame(1.0, BLANK), sent())
     late = planner.plan(Frame(1.1, BLANK), sent(), machine.now_s)
     assert late.plan is good.plan and late.imagined == 0
@@ -222,8 +217,8 @@ def test_without_time_the_last_plan_goes_on(simulated: Simulated) -> None:
     assert not first.plan.actions.any() and first.plan.frame_stamp_s == 2.0
 
 
-def test_after_a_time_in_which_nothing_fitted_it_finds_back(simulated: Simulated) -> None:
-    planner, machine = simulated
+def test_after_a_time_in_which_nothing_fitted_it_finds_back(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
 
     def imagined(load: float) -> list[int]:
         machine.load = load
@@ -396,8 +391,8 @@ def test_a_prior_is_among_the_candidates(bundle: Bundle, world: Rooms) -> None:
         assert (candidates == worth).all((1, 2)).any() and (candidates == 0).all((1, 2)).any()
 
 
-def test_the_memory_of_a_planner_does_not_grow(simulated: Simulated) -> None:
-    planner, machine = simulated
+def test_the_memory_of_a_planner_does_not_grow(bundle: Bundle) -> None:
+    planner, machine = simulate(bundle)
     history = sent()
 
     def tensors() -> int:

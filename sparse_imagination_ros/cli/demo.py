@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sparse_imagination_ros.cli.display import Display, result_table
 from sparse_imagination_ros.cli.domains import isolated, own_domain
-from sparse_imagination_ros.cli.processes import Interruption, Processes
+from sparse_imagination_ros.cli.processes import Processes
 from sparse_imagination_ros.config import read_mapping
 from sparse_imagination_ros.errors import BundleError, SparseImaginationError
 
@@ -125,20 +125,17 @@ def _drive(demo: Demo, console: Console) -> DemoRun:
         os.environ.update(
             isolated(domain), ROS_LOG_DIR=str((demo.out / 'logs/ros').resolve()),
             **dict(profile_environment()))
-        with Interruption() as interruption, \
-                Processes(demo.out / 'logs', isolated(domain)) as processes, \
+        with Processes(demo.out / 'logs', isolated(domain)) as processes, \
                 Display(console, demo.episodes) as display:
             display.note(f'Starting {" and ".join(spec.name for spec in graph)} for the '
                          f'{demo.robot} robot on ROS domain {domain}, logs in '
                          f'{demo.out / "logs"}')
             for spec in graph:
                 processes.start(spec)
-            return _referee(demo, processes, display, interruption)
+            return _referee(demo, processes, display)
 
 
-def _referee(
-    demo: Demo, processes: Processes, display: Display, interruption: Interruption,
-) -> DemoRun:
+def _referee(demo: Demo, processes: Processes, display: Display) -> DemoRun:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
@@ -147,7 +144,6 @@ def _referee(
     from sparse_imagination_ros.sim.robots import robot
 
     def tick(progress: Progress | None) -> None:
-        interruption.check()
         processes.check()
         display.tick(progress)
 

@@ -35,36 +35,6 @@ class _Child:
     log: Path
 
 
-class Interruption:
-    """
-    Ctrl-C that is not lost.
-
-    Python drops what is raised where nobody can catch it, as while it frees memory: it is raised
-    once more at the next `check`. Where Ctrl-C is not heard at all, it is not heard here.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._before = signal.getsignal(signal.SIGINT)
-
-    def __enter__(self) -> 'Interruption':
-        if self._before != signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def check(self) -> None:
-        """Raise it, if there was one."""
-        if self._asked:
-            raise KeyboardInterrupt
-
-    def _note(self, number: int, frame: object) -> None:
-        self._asked = True
-        raise KeyboardInterrupt
-
-
 class Processes:
     """Starts nodes and sees to it that none is left behind."""
 
