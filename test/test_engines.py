@@ -18,7 +18,7 @@ from torch import nn, Tensor
 from sparse_imagination_ros.config import build
 from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.evaluation.loads import Spiky
-from sparse_imagination_ros.imagination import engines
+from sparse_imagination_ros.imagination import engines, portions
 from sparse_imagination_ros.imagination.compiling import rank_correlation
 from sparse_imagination_ros.imagination.engines import (
     maker_of,
@@ -28,6 +28,7 @@ from sparse_imagination_ros.imagination.engines import (
     variants_of,
 )
 from sparse_imagination_ros.imagination.graphs import Graph, GraphedEncoder, Maker
+from sparse_imagination_ros.imagination.portions import Portioned
 from sparse_imagination_ros.imagination.reference import (
     Context,
     Imagine,
@@ -234,12 +235,23 @@ def test_a_picture_is_encoded_as_by_the_reference(name: str, bundle: Bundle) -> 
             rtol=1e-3, atol=1e-3)
 
 
+def test_candidates_cost_the_same_in_portions(
+    predictor: Model, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(portions, 'AT_ONCE', 32)
+    torch.testing.assert_close(
+        costs(Portioned(imagine), predictor, 16, CANDIDATES, 2),
+        costs(imagine, predictor, 16, CANDIDATES, 2))
+
+
+@pytest.mark.parametrize('at_once', [portions.AT_ONCE, 4])
 @pytest.mark.parametrize('name', QUICKLY_MADE)
 def test_a_planner_with_a_deadline_has_a_graph_for_whatever_it_may_grant(
-    name: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch,
+    name: str, at_once: int, bundle: Bundle, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = engine_of(
-        bundle, PlannerConfig(tokens=2, candidates=6, engine=name), hurried=True)
+    monkeypatch.setattr(portions, 'AT_ONCE', at_once)
+    config = PlannerConfig(tokens=2, candidates=6, engine=name)
+    engine = engine_of(replace(bundle, engines={}), config, hurried=True)
     memory = remember(bundle.predictor, Context(torch.randn(2, 2, 32), torch.zeros(1, 2)))
 
     def extend(*asked: object) -> None:
@@ -263,7 +275,7 @@ def test_what_wraps_an_engine_wraps_the_chosen_one(bundle: Bundle) -> None:
     Spiky(engine, share=0.0, seed=0)(*[None] * 6)
     assert called == [6]
     planner = charged(bundle, PlannerConfig(tokens=4, candidates=4, engine=HERE[0]), 10.0)
-    assert isinstance(planner.method.imagine.__self__._engine.engine, Stepwise)
+    assert isinstance(planner.method.imagine.__self__._engine.engine.engine, Stepwise)
 
 
 @pytest.mark.parametrize('candidates', [1, 3, 4, 5, 16, 27, 50, 64])

@@ -13,6 +13,7 @@ import torch
 
 from sparse_imagination_ros.errors import ConfigError, EngineError
 from sparse_imagination_ros.imagination.graphs import GraphedEncoder, Maker
+from sparse_imagination_ros.imagination.portions import Portioned, portioned
 from sparse_imagination_ros.imagination.reference import Imagine, imagine
 from sparse_imagination_ros.imagination.stepwise import Stepwise
 from sparse_imagination_ros.imagination.verdict import foreign, read_verdict, Variant
@@ -103,7 +104,7 @@ def ready_engine(
     What was made ready once for a bundle and a number of threads is shared by all who ask.
     """
     if variant.engine == REFERENCE:
-        return imagine
+        return Portioned(imagine)
     predictor, manifest = bundle.predictor, bundle.manifest
     if isinstance(predictor, RlaPredictor):
         raise EngineError(
@@ -111,14 +112,15 @@ def ready_engine(
             f'choose `{REFERENCE}`')
     key, maker = _keyed(variant, bundle)
     engine: Stepwise = bundle.engines.setdefault(key, Stepwise(maker, predictor))
+    whole = variant.engine in ON_GPU and torch.cuda.is_available()
     generator = torch.Generator().manual_seed(0)
-    for tokens, candidates in sorted(sizes):
+    for tokens, candidates in sorted(sizes if whole else portioned(sizes)):
         seen = torch.randn(
             candidates, tokens, manifest.predictor.token_width, generator=generator)
         sensed = torch.randn(candidates, len(manifest.senses), generator=generator)
         actions = torch.rand(candidates, manifest.predictor.action_size, generator=generator)
         engine.prepare(predictor.observe(seen, sensed), 2 * actions - 1)
-    return engine
+    return engine if whole else Portioned(engine)
 
 
 def ready_encoder(variant: Variant, bundle: Bundle) -> Bundle:
