@@ -40,19 +40,15 @@ from sparse_imagination_ros.world_models.sparse import PredictorShape, SparsePre
 
 # The effort of which the memory is told.
 TOKENS, CANDIDATES = 196, 300
-# As wide as the predictor of the official release, or as `train` makes one.
-WIDE = {'width': 384, 'depth': 6, 'heads': 16}
 # After so many model steps the window of past frames is full, and more take no more memory.
 STEPS = 3
 
 
-def untrained(wide: bool) -> Bundle:
+def untrained() -> Bundle:
     """Return a bundle of a DINO encoder that was never trained."""
     base = robot('omnidirectional')
     torch.manual_seed(0)
     encoder, shape = dino_shape('dinov2_vits14'), PredictorShape(WIDTH, 2)
-    if wide:
-        shape = replace(shape, **WIDE)
     predictor = SparsePredictor(shape)
     # An untrained one says that nothing changes.
     nn.init.normal_(predictor.token_out.weight, 0, 0.02)
@@ -64,13 +60,13 @@ def untrained(wide: bool) -> Bundle:
                   predictor.eval().requires_grad_(False))
 
 
-def held_gb(engine: str, wide: bool) -> float:
+def held_gb(engine: str) -> float:
     """Run a cycle, and return the most memory that this process ever held, GB."""
     torch.set_num_threads(1)
     config = replace(
         PlannerConfig(), engine=engine, tokens=TOKENS, candidates=CANDIDATES, iterations=1,
         steps=STEPS)
-    planner = Planner(untrained(wide), config)
+    planner = Planner(untrained(), config)
     pictures = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     planner.set_goal(pictures[0])
     cycle = planner.plan(Frame(0.0, pictures[1]), CommandHistory(2, 1.0))
@@ -95,9 +91,9 @@ def main() -> None:
     """Measure, and print tables."""
     parser = ArgumentParser(description='How time and memory grow with tokens and candidates.')
     parser.add_argument('--tokens', type=int, nargs='+', default=[8, 16, 32, 64, 128, TOKENS],
-                        help='(%(default)s)')
+                        help='with the most candidates (%(default)s)')
     parser.add_argument('--candidates', type=int, nargs='+', default=[16, 64, 256, 512],
-                        help='(%(default)s)')
+                        help='with the most tokens (%(default)s)')
     parser.add_argument('--horizon', type=int, default=5, help='model steps (%(default)s)')
     parser.add_argument('--engine', default='auto', metavar='NAME[,NAME...]',
                         help='engines (all that can be had)')
@@ -105,18 +101,17 @@ def main() -> None:
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the times here, as SVG')
     args = parser.parse_args()
     names = ['reference', *possible()] if args.engine == 'auto' else args.engine.split(',')
-    memory: list[dict[str, str | bool | float]] = []
-    for wide in (False, True):
-        for name in names:
-            with ProcessPoolExecutor(1, get_context('spawn')) as process:
-                held = process.submit(held_gb, name, wide).result()
-            print(f'{TOKENS} tokens x {CANDIDATES} candidates, '
-                  f'{"wide" if wide else "as trained"}, {name}: {held:.2f} GB', flush=True)
-            memory.append({'engine': name, 'wide': wide, 'held_gb': held})
+    memory_gb: dict[str, float] = {}
+    for name in names:
+        with ProcessPoolExecutor(1, get_context('spawn')) as process:
+            memory_gb[name] = process.submit(held_gb, name).result()
+        print(f'{TOKENS} tokens x {CANDIDATES} candidates, {name}: {memory_gb[name]:.2f} GB',
+              flush=True)
     torch.set_num_threads(1)
-    bundle = untrained(False)
-    sizes = [Size(tokens, candidates, args.horizon)
-             for tokens in args.tokens for candidates in args.candidates]
+    bundle = untrained()
+    widest, most = max(args.tokens), max(args.candidates)
+    sizes = [Size(*size, args.horizon) for size in sorted(
+        {(tokens, most) for tokens in args.tokens} | {(widest, n) for n in args.candidates})]
     result = benchmark(
         bundle, [variant for name in names for variant in variants_of(name)], sizes,
         samples_for(bundle).samples[0], lambda what: print(what, flush=True))
@@ -128,7 +123,7 @@ def main() -> None:
         f'{power:.2f} of {along}' for along, power in growth.items()))
     if args.json:
         args.json.write_text(json.dumps(
-            {'memory': memory, 'growth': growth, **asdict(result), 'machine': facts()},
+            {'memory_gb': memory_gb, 'growth': growth, **asdict(result), 'machine': facts()},
             indent=2) + '\n')
     if args.plot:
         write_plot(result, args.plot)

@@ -12,7 +12,7 @@ from sparse_imagination_ros.world_models.predictor import Predictor
 
 # So many tokens of all candidates together. A processor gains nothing by more, which would take
 # gigabytes; a GPU does all in one launch.
-AT_ONCE = 2**14
+AT_ONCE = 2**13
 
 
 class Portioned:
