@@ -63,6 +63,14 @@ def test_the_same_seed_draws_the_same_episode(world: PushT) -> None:
         assert np.array_equal(world.picture(), other.picture())
 
 
+def test_an_episode_does_not_depend_on_those_before(world: PushT) -> None:
+    for seed in range(12):
+        other = PushT(96)
+        for each in (world, other):
+            each.reset(seed)
+        assert np.array_equal(world.goal, other.goal)
+
+
 def test_training_and_evaluation_share_no_episode(world: PushT) -> None:
     starts = {}
     for split in ('training', 'held_out'):

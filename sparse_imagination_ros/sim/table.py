@@ -50,8 +50,10 @@ class Table:
     def put(self, pose: Vector) -> None:
         """Put disc and block somewhere, at rest."""
         x, y, block_x, block_y, angle = map(float, pose)
+        # Another space, since that of before remembers what touched, and goes on from there.
+        self._env._setup()
         disc, block = self._env.agent, self._env.block
-        disc.position, disc.velocity = (x, y), (0.0, 0.0)
+        disc.position = x, y
         # The angle first: it turns the block about its centre of mass, which moves its position.
         block.angle = angle
         block.position = block_x, block_y
