@@ -13,7 +13,7 @@ PyTorch and the encoder included. Nothing else should run on the machine.
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 import json
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +26,7 @@ from torch import nn
 from sparse_imagination_ros.evaluation.benchmark import benchmark, BenchmarkRow
 from sparse_imagination_ros.evaluation.benchmark_plot import write_plot
 from sparse_imagination_ros.evaluation.samples import samples_for
-from sparse_imagination_ros.imagination.engines import possible, variants_of
+from sparse_imagination_ros.imagination.engines import possible, REFERENCE, variants_of
 from sparse_imagination_ros.imagination.verdict import Size
 from sparse_imagination_ros.machine import facts
 from sparse_imagination_ros.planning.plan import CommandHistory
@@ -48,7 +48,7 @@ def untrained() -> Bundle:
     """Return a bundle of a DINO encoder that was never trained."""
     base = robot('omnidirectional')
     torch.manual_seed(0)
-    encoder, shape = dino_shape('dinov2_vits14'), PredictorShape(WIDTH, 2)
+    encoder, shape = dino_shape('dinov2_vits14'), PredictorShape(WIDTH, len(base.limit))
     predictor = SparsePredictor(shape)
     # An untrained one says that nothing changes.
     nn.init.normal_(predictor.token_out.weight, 0, 0.02)
@@ -63,9 +63,8 @@ def untrained() -> Bundle:
 def held_gb(engine: str) -> float:
     """Run a cycle, and return the most memory that this process ever held, GB."""
     torch.set_num_threads(1)
-    config = replace(
-        PlannerConfig(), engine=engine, tokens=TOKENS, candidates=CANDIDATES, iterations=1,
-        steps=STEPS)
+    config = PlannerConfig(
+        engine=engine, tokens=TOKENS, candidates=CANDIDATES, iterations=1, steps=STEPS)
     planner = Planner(untrained(), config)
     pictures = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     planner.set_goal(pictures[0])
@@ -100,7 +99,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the times here, as SVG')
     args = parser.parse_args()
-    names = ['reference', *possible()] if args.engine == 'auto' else args.engine.split(',')
+    names = [REFERENCE, *possible()] if args.engine == 'auto' else args.engine.split(',')
     memory_gb: dict[str, float] = {}
     for name in names:
         with ProcessPoolExecutor(1, get_context('spawn')) as process:

@@ -10,8 +10,8 @@ from torch import Tensor
 from sparse_imagination_ros.imagination.reference import Imagine, Memory, Objective
 from sparse_imagination_ros.world_models.predictor import Predictor
 
-# So many tokens of all candidates together. A processor gains nothing by more, which would take
-# gigabytes; a GPU does all in one launch.
+# So many tokens of all candidates together. More leave a processor's caches, which is slower, and
+# take gigabytes; a GPU does all in one launch.
 AT_ONCE = 2**13
 
 
