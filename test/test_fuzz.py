@@ -114,6 +114,8 @@ def edited(bundle: Path, change: Any) -> Path:
     (lambda v: v['encoder'].update(image_size=4), 'does not fit'),
     (lambda v: v['predictor'].update(heads=0), '`heads` is 0'),
     (lambda v: v['predictor'].update(heads=3), '3 heads do not share a width of 32'),
+    (lambda v: v['predictor'].update(told=[1.0, float('nan')]), '`told` holds 2 weights'),
+    (lambda v: v['predictor'].update(told=[1.0] * 65), '`told` holds 65 weights'),
     # More than most machines have, were it made before it is held against the weights.
     (lambda v: (v['encoder'].update(width=8192, depth=1000),
                 v['predictor'].update(token_width=8192)), 'too short for 1000 blocks 8192 wide'),

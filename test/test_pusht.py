@@ -47,7 +47,7 @@ def bundle(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('bundles') / 'pusht'
     config = TrainConfig(
         encoder_steps=2, predictor_steps=2, decoder_steps=2, clips=2, width=32, depth=1)
-    train(config, JointConfig(episodes=2, frames=8), Foresight(),
+    train(config, JointConfig(episodes=2, frames=8), Foresight(told=10.0),
           [dataset_from_recording(recording)], None, folder.with_suffix('.work'),
           lambda progress: None).save(folder)
     return folder
@@ -95,7 +95,7 @@ def test_an_explorer_pushes_the_block_in_most_episodes_and_keeps_it_in_the_pictu
         moving, steps = moving + moved.sum(), steps + len(moved)
         pushed += moved.sum() > 5
     assert pushed >= 8
-    assert moving > 0.25 * steps
+    assert moving > 0.15 * steps
     assert outside < 0.01 * steps
 
 
@@ -170,6 +170,21 @@ def test_the_picture_shows_what_the_pose_says(world: PushT) -> None:
     assert not np.array_equal(world.picture(), picture)
 
 
+def test_an_explorer_also_does_what_a_candidate_of_a_planner_might(world: PushT) -> None:
+    commands = []
+    for seed in range(8):
+        world.reset(seed)
+        explorer = world.explorer(seed)
+        for _ in range(100):
+            commands.append(explorer.command())
+            world.send(commands[-1])
+            world.advance(RAW_STEP_S)
+    reach = np.array(PushT.robot.limit)
+    far = (np.abs(commands) > 0.9 * reach).any(1).mean()
+    assert 0.05 < far < 0.5
+    assert (np.abs(commands) <= reach).all()
+
+
 def test_a_recording_holds_poses_and_actions_in_units_of_the_limits(recording: Path) -> None:
     dataset = dataset_from_recording(recording)
     assert load_recording(recording).step_s == 0.5
@@ -189,6 +204,9 @@ def test_the_same_seed_records_the_same(recording: Path, tmp_path: Path) -> None
 def test_a_bundle_is_trained_drives_and_is_judged(bundle: Path, tmp_path: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.manifest.robot == 'pusht'
+    # Places of disc and block, and the block's angle as a direction.
+    told = loaded.manifest.predictor.told
+    assert told == pytest.approx((0.1, 0.1, 1.0, 1.0, 0.055, 0.055), abs=1e-3)
     planning = PlannerConfig(tokens=4, candidates=8, iterations=1)
     result = evaluate(loaded, planning, [9000], LoopConfig(time_limit_s=1.0))
     assert (result.episodes, result.tokens) == (1, 4)

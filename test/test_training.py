@@ -285,6 +285,29 @@ def test_a_predictor_of_no_change_has_an_error_of_one(rollout, grouped):
         assert (share.wrong / share.change).item() == pytest.approx(1)
 
 
+def test_a_predictor_with_a_reader_is_trained_for_what_its_tokens_tell():
+    torch.manual_seed(0)
+    predictor = SparsePredictor(PredictorShape(16, 2, told=(1.0, 0.5)))
+    # An untrained predictor repeats the frame, so it foresees that nothing moves.
+    tokens, actions = torch.randn(3, 1, 20, 16).expand(-1, 8, -1, -1), torch.randn(3, 8, 2)
+    config = Foresight(told=2.0, grouped=False, predicted_tokens=0, rollout=False)
+
+    def wrong(mistake: float) -> float:
+        known = predictor.reader(tokens) + mistake
+        return foresight(
+            predictor, tokens, actions, config, torch.Generator(), known).wrong.item()
+
+    assert wrong(0.0) == pytest.approx(0, abs=1e-3)
+    # 3 clips of 8 frames and 7 imagined ones, each as if all its 20 x 16 numbers were so wrong.
+    assert wrong(0.1) == pytest.approx(2.0 * 3 * 15 * 0.1**2 * 1.5 * 20 * 16, rel=1e-3)
+
+
+def test_places_behind_walls_are_not_told(dataset, tmp_path):
+    with pytest.raises(DataError, match=r'`foresight.told` is 1, but for robot `omnidirec.*walls'):
+        train(TRAIN, JOINT, Foresight(told=1.0), [dataset], None, tmp_path,
+              lambda progress: None)
+
+
 def test_the_encoder_learns_where_the_robot_is(dataset):
     torch.manual_seed(0)
     encoder, head = SmallEncoder(EncoderShape(width=32)), PoseHead(32, Rooms.state)

@@ -27,6 +27,8 @@ NEAR = 80.0
 HURRY = 0.6
 EFFORT = (0.15, 0.8)
 ARRIVED = 12.0
+# Of those that are aimless, how likely an aim changes with each command.
+FICKLE = 0.5
 # In raw steps: how long an intent lasts at most, and one wobble.
 INTENT_STEPS = (8, 60)
 WOBBLE_STEPS = 4
@@ -36,13 +38,18 @@ class Pusher:
     """
     Drives the disc of one table; ask it for a command once in each raw step.
 
-    hold: for how many raw steps a command stays the same.
+    hold: for how many raw steps a command stays the same; aimless: the share of intents that are
+    none, but commands at random, from the whole range: a planner's candidates are such.
     """
 
-    def __init__(self, table: Table, rng: np.random.Generator, hold: int = 1) -> None:
-        self._table, self._rng, self._hold = table, rng, hold
+    def __init__(
+        self, table: Table, rng: np.random.Generator, hold: int = 1, aimless: float = 0.0,
+    ) -> None:
+        self._table, self._rng, self._hold, self._aimless = table, rng, hold, aimless
         self._steps_left = self._held = 0
         self._waypoints: list[Vector] = []
+        # Where it goes at random; none if it has an aim.
+        self._random: Vector | None = None
 
     def command(self) -> Vector:
         """Return where to aim, from where the disc is, [2]."""
@@ -55,10 +62,12 @@ class Pusher:
         disc = self._table.pose[:2]
         while self._waypoints and np.hypot(*(self._waypoints[0] - disc)) < ARRIVED:
             self._waypoints.pop(0)
-        if self._steps_left <= 0 or not self._waypoints:
+        if self._steps_left <= 0 or not (self._waypoints or self._random is not None):
             self._choose()
-        if self._presses_out(disc):
-            self._waypoints = [self._rng.uniform(*MIDDLE, 2)]
+        if self._random is not None and not self._presses_out(disc, self._random):
+            return self._at_random(self._random)
+        if not self._waypoints or self._presses_out(disc, self._waypoints[0] - disc):
+            self._waypoints, self._random = [self._rng.uniform(*MIDDLE, 2)], None
         if self._steps_left % max(WOBBLE_STEPS, self._hold) < self._hold:
             self._wobble = self._rng.normal(0, self._unsteady, 2)
         self._steps_left -= self._hold
@@ -77,15 +86,26 @@ class Pusher:
         # So that not all is straight lines.
         self._unsteady = rng.choice([0.0, 0.2, 0.5]) * self._speed
         self._wobble = np.zeros(2)
-        self._waypoints = [rng.uniform(*TABLE, 2)]
+        self._waypoints, self._random = [rng.uniform(*TABLE, 2)], None
         if rng.uniform() < PUSH_SHARE:
             self._waypoints = self._push()
+        if self._aimless and rng.uniform() < self._aimless:
+            self._waypoints, self._random = [], rng.uniform(-REACH, REACH, 2)
 
-    def _presses_out(self, disc: Vector) -> bool:
+    def _at_random(self, command: Vector) -> Vector:
+        """Go on at random: a command is half that of before, as interpolated ones are."""
+        if self._rng.uniform() < FICKLE:
+            self._random = (command + self._rng.uniform(-REACH, REACH, 2)) / 2
+            if self._rng.uniform() < FICKLE:
+                self._random = self._rng.uniform(-REACH, REACH, 2)
+        self._steps_left -= self._hold
+        return command
+
+    def _presses_out(self, disc: Vector, way: Vector) -> bool:
         centre = self._table.block_centre
         outward = centre - np.clip(centre, *INSIDE)
         return bool(np.hypot(*(centre - disc)) < NEAR
-                    and outward @ (self._waypoints[0] - disc) > 0)
+                    and outward @ way > 0)
 
     def _push(self) -> list[Vector]:
         """Return a way round the block and through it, toward a drawn place."""

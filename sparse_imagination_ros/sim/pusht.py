@@ -26,9 +26,15 @@ RAW_STEPS = 5
 # An episode starts so many raw steps into an exploration, and its goal lies so many ahead.
 LEAD_STEPS = (0, 60)
 GOAL_STEPS = 25
+# The share of what is recorded that is neither on the way to a push nor a push.
+AIMLESS = 0.35
 # Near enough: of the places of disc and block together, and of the block's angle.
 PLACE_TOLERANCE = 20.0
 ANGLE_TOLERANCE = np.pi / 9
+# How near a pose is, for who plans: a turn moves what lies this far from the block's middle. The
+# disc counts less, since it must go round the block, away from where it is to be in the end.
+TURN_ARM = 60.0
+DISC_COUNTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ class PushT:
     way: [T, 2], commands that lead from start to goal, one for each raw step.
     """
 
-    state: ClassVar[State] = State(('x', 'y', 'block.x', 'block.y', 'block.angle'), SIZE)
+    state: ClassVar[State] = State(
+        ('x', 'y', 'block.x', 'block.y', 'block.angle'), SIZE,
+        (DISC_COUNTS, DISC_COUNTS, 1.0, 1.0, (TURN_ARM / (SIZE / 2))**2))
     step_s: ClassVar[float] = RAW_STEPS * RAW_STEP_S
     robot: ClassVar[Disc] = Disc()
 
@@ -120,7 +128,7 @@ class PushT:
 
     def explorer(self, seed: int) -> Pusher:
         """Return who pushes the block about, by commands that are held as those of a plan are."""
-        return Pusher(self._table, np.random.default_rng(seed), RAW_STEPS)
+        return Pusher(self._table, np.random.default_rng(seed), RAW_STEPS, AIMLESS)
 
     def _ahead(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Return a pose that exploring leads to, and by which commands."""

@@ -19,10 +19,16 @@ SPLITS = ('training', 'held_out')
 
 @dataclass(frozen=True)
 class State:
-    """What a pose [Q] says: places from 0 to `size` along one axis each, and last an angle."""
+    """
+    What a pose [Q] says: places from 0 to `size` along one axis each, and last an angle.
+
+    counts: how much each of them counts in how far two poses are apart, the angle as the square
+    of a turn's chord; none where that would mislead, since walls stand between places.
+    """
 
     names: tuple[str, ...]
     size: float
+    counts: tuple[float, ...] = ()
 
 
 class Driven(Protocol):

@@ -48,7 +48,7 @@ def train_encoder(
     dataset: Dataset, foreseen: Foresight, work: Path, report: Report,
 ) -> None:
     """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
-    state = _state_in(dataset)
+    state = state_in(dataset)
     pose_head = PoseHead(encoder.shape.width, state)
     scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
@@ -81,15 +81,15 @@ def train_encoder(
     run(course, modules, loss_of, work, report, Team.alone())
 
 
-def _state_in(dataset: Dataset) -> State:
+def state_in(dataset: Dataset) -> State:
     """Return what the data senses of a simulated world's state."""
     facts = dataset.facts
     state = STATES.get(facts.robot)
     if state is None or facts.senses[:len(state.names)] != state.names:
         wanted = ', '.join(state.names) if state else f'of one of {", ".join(STATES)}'
         raise DataError(
-            f'{dataset.folder}: the small encoder learns from the poses of the robot (senses '
-            f'{wanted}), and this data of robot `{facts.robot}` senses '
+            f'{dataset.folder}: the small encoder and `foresight.told` learn from the poses of '
+            f'the robot (senses {wanted}), and this data of robot `{facts.robot}` senses '
             f'{", ".join(facts.senses) or "none"}; record in the simulator, or name a trained '
-            'encoder')
+            'encoder and tell nothing')
     return state

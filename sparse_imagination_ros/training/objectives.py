@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from sparse_imagination_ros.sim.world import State
 from sparse_imagination_ros.tokens.encoders import EncoderShape, within_reach
+from sparse_imagination_ros.world_models.reader import Reader
 
 # Frames up to this many steps apart count as near in time, the nearer the more.
 NEAR_STEPS = 6
@@ -16,27 +17,23 @@ NEAR_DECAY = 0.7
 SCENE_SIDE = 12
 
 
-class PoseHead(nn.Module):
-    """
-    Where things are, told by some tokens together; used in training only.
+def readable(poses: Tensor, state: State) -> Tensor:
+    """Return poses [..., Q] as a reader tells them, [..., Q + 1]: an angle is a direction."""
+    places, angle = poses[..., :-1] / (state.size / 2) - 1, poses[..., -1:]
+    return torch.cat([places, angle.cos(), angle.sin()], -1)
 
-    Each gives its opinion of every number, and how sure it is. Whatever tokens are asked, those
-    that see a thing must know, and the others must know that they do not.
-    """
+
+class PoseHead(nn.Module):
+    """Where things are, told by some tokens together."""
 
     def __init__(self, token_width: int, state: State) -> None:
         super().__init__()
-        # The angle is read as a direction.
-        self.net = nn.Linear(token_width, 2 * (len(state.names) + 1))
-        self._half = state.size / 2
+        self.reader = Reader(token_width, len(state.names) + 1)
+        self._state = state
 
     def loss(self, tokens: Tensor, poses: Tensor) -> Tensor:
         """Return the error of telling poses [..., Q] from tokens [..., K, D]."""
-        places, angle = poses[..., :-1] / self._half - 1, poses[..., -1:]
-        wanted = torch.cat([places, angle.cos(), angle.sin()], -1)
-        opinion, sureness = self.net(tokens).float().chunk(2, -1)
-        told = (sureness.softmax(-2) * opinion).sum(-2)
-        return functional.mse_loss(told, wanted)
+        return functional.mse_loss(self.reader(tokens), readable(poses, self._state))
 
 
 class SceneHead(nn.Module):

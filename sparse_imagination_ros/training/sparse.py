@@ -30,17 +30,21 @@ class Foresight:
         16, 'tokens of each frame that are predicted in a training step; 0 for all', 0, 4096)
     grouped: bool = setting(
         True, 'attention inside two random groups of tokens; if not, between all')
+    told: float = setting(
+        0.0, 'weight of telling where things are from what was imagined; planning then goes by '
+             'what tokens tell, not by themselves; 0 for neither', 0.0, 1000.0)
 
 
 def foresight(
     predictor: SparsePredictor, tokens: Tensor, actions: Tensor, config: Foresight,
-    generator: Generator,
+    generator: Generator, known: Tensor | None = None,
 ) -> Share:
     """
     Return the error of predictions, of the error of predicting that nothing changes.
 
     As a share it also rewards an encoder whose tokens move, in ways that can be foreseen.
-    tokens: [B, F, P, D]; actions: [B, F, A], of which the last is not used.
+    tokens: [B, F, P, D]; actions: [B, F, A], of which the last is not used; known: [B, F, Q], what
+    tokens shall tell, seen or imagined, if the predictor has a reader.
     """
     count = config.predicted_tokens or tokens.shape[2]
     drawn = random_subset(tokens.shape[2], min(count, tokens.shape[2]), generator)
@@ -48,39 +52,46 @@ def foresight(
         torch.arange(len(drawn)),)
     # Planning begins with as many frames as have been seen: one, up to a whole window.
     last = int(torch.randint(predictor.shape.window, (), generator=generator))
-    shares = []
+    wrong, change = torch.zeros(()), torch.zeros(())
     for group in groups:
         seen = tokens[:, :, drawn[group]]
         if config.rollout:
-            shares.append(_rolled_out(predictor, seen, actions, last))
+            imagined, before = _rolled_out(predictor, seen, actions, last), seen[:, last, None]
         else:
-            shares.append(_one_step(predictor, seen, actions))
-    return Share(sum((s.wrong for s in shares), torch.zeros(())),
-                 sum((s.change for s in shares), torch.zeros(())))
-
-
-def _one_step(predictor: SparsePredictor, seen: Tensor, actions: Tensor) -> Share:
-    predicted = predictor(seen[:, :-1], actions[:, :-1])
-    return Share((predicted - seen[:, 1:]).square().sum(),
-                 (seen[:, :-1] - seen[:, 1:]).square().sum())
+            imagined, before = predictor(seen[:, :-1], actions[:, :-1]), seen[:, :-1]
+        came = seen[:, -imagined.shape[1]:]
+        wrong = wrong + (imagined - came).square().sum()
+        change = change + (before - came).square().sum()
+        if known is not None:
+            wrong = wrong + config.told * _mistold(predictor, seen, imagined, known)
+    return Share(wrong, change)
 
 
 def _rolled_out(
     predictor: SparsePredictor, seen: Tensor, actions: Tensor, last: int,
-) -> Share:
+) -> Tensor:
     """
-    Roll out from the frame of number `last`.
+    Return the frames imagined after that of number `last`, [B, M, K, D].
 
     A predictor that is judged one step at a time lets the robot seep into walls a little, and
     through them in many.
     """
-    wrong, change = torch.zeros(()), torch.zeros(())
     cache = predictor.empty_cache()
     for number in range(last):
         _, cache = predictor.extend(seen[:, number], actions[:, number], cache)
-    imagined = seen[:, last]
+    frames = [seen[:, last]]
     for number in range(last, seen.shape[1] - 1):
-        imagined, cache = predictor.extend(imagined, actions[:, number], cache)
-        wrong = wrong + (imagined - seen[:, number + 1]).square().sum()
-        change = change + (seen[:, last] - seen[:, number + 1]).square().sum()
-    return Share(wrong, change)
+        imagined, cache = predictor.extend(frames[-1], actions[:, number], cache)
+        frames.append(imagined)
+    return torch.stack(frames[1:], 1)
+
+
+def _mistold(
+    predictor: SparsePredictor, seen: Tensor, imagined: Tensor, known: Tensor,
+) -> Tensor:
+    """Return how wrong real and imagined frames tell, as if each of their numbers were so."""
+    assert predictor.reader is not None
+    told = predictor.reader(torch.cat([seen, imagined], 1))
+    wanted = torch.cat([known, known[:, -imagined.shape[1]:]], 1)
+    wrong: Tensor = (told - wanted).square() @ predictor.told
+    return wrong.sum() * seen[0, 0].numel()

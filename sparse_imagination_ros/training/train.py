@@ -20,8 +20,9 @@ from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, SmallEncoder
 from sparse_imagination_ros.training.dataset import Dataset, Facts, tokens_of
-from sparse_imagination_ros.training.joint import JointConfig, train_encoder
+from sparse_imagination_ros.training.joint import JointConfig, state_in, train_encoder
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
+from sparse_imagination_ros.training.objectives import readable
 from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.bundle import Bundle, fingerprint
@@ -57,6 +58,15 @@ def encoder_of(start: Encoder | Bundle | None) -> Encoder | None:
 
 
 @dataclass(frozen=True)
+class Clips:
+    """Frames in a row: tokens [B, F, P, D], actions [B, F, A], what was sensed [B, F, Q]."""
+
+    tokens: Tensor
+    actions: Tensor
+    sensed: Tensor
+
+
+@dataclass(frozen=True)
 class Material:
     """What predictors are trained on: datasets, and their tokens by one encoder, all [M, P, D]."""
 
@@ -65,21 +75,19 @@ class Material:
     encoder: Encoder
     tokens: Sequence[Tensor]
 
-    def draw(
-        self, count: int, of_one: Callable[[int, int], Tensor],
-    ) -> list[tuple[Tensor, Tensor]]:
+    def draw(self, count: int, of_one: Callable[[int, int], Tensor]) -> Clips:
         """
-        Draw steps of all datasets alike, together about `count`: of each its tokens and actions.
+        Draw steps of all datasets alike, together about `count`; return this process's part.
 
-        of_one: draws so many steps [B, F] of the dataset of this number. Tokens are [B, F, P, D],
-        actions [B, F, A]; this process's part of both.
+        of_one: draws so many steps [B, F] of the dataset of this number.
         """
         drawn = []
         for number, (each, its_tokens) in enumerate(
                 zip(self.datasets, self.tokens, strict=True)):
             steps = self.team.part_of(of_one(number, -(-count // len(self.datasets))))
-            drawn.append((its_tokens[each.shown[steps]].float(), each.actions[steps]))
-        return drawn
+            drawn.append((its_tokens[each.shown[steps]].float(), each.actions[steps],
+                          each.sensed[steps]))
+        return Clips(*(torch.cat(parts) for parts in zip(*drawn, strict=True)))
 
 
 def train(
@@ -95,12 +103,14 @@ def train(
     which count the same; everything else from the first. lookahead: what the bundle advises.
     """
     material, predictor = prepare(config, joint, foreseen, datasets, start, work, report)
+    state = state_in(datasets[0]) if predictor.reader is not None else None
 
     def loss_of(step: int, generator: Generator) -> Share:
         drawn = material.draw(config.clips, lambda number, count: datasets[number].draw(
             count, config.frames, generator))
-        seen, actions = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-        return foresight(predictor, seen, actions, foreseen, generator)
+        known = None if state is None else readable(drawn.sensed[..., :len(state.names)], state)
+        return foresight(
+            predictor, drawn.tokens, drawn.actions, foreseen, generator, known)
 
     run(course_of(config, 'predictor', config.predictor_steps), nn.ModuleList([predictor]),
         loss_of, work, report, material.team)
@@ -126,7 +136,7 @@ def prepare(
     torch.manual_seed(config.seed)
     encoder = known[0] or SmallEncoder(
         EncoderShape(image_size=dataset.facts.image_size, reach=joint.reach))
-    predictor = SparsePredictor(_shape(config, encoder, dataset))
+    predictor = SparsePredictor(_shape(config, encoder, dataset, _told(foreseen, dataset)))
     if isinstance(start, Bundle):
         check_fit(start, dataset)
         predictor = _copied(start)
@@ -208,10 +218,26 @@ def claim(work: Path, what: object, team: Team) -> None:
         path.write_text(mine)
 
 
-def _shape(config: TrainConfig, encoder: Encoder, dataset: Dataset) -> PredictorShape:
+def _told(foreseen: Foresight, dataset: Dataset) -> tuple[float, ...]:
+    """Return how much what is read of tokens counts in a distance; nothing if it is not read."""
+    if foreseen.told == 0:
+        return ()
+    counts = state_in(dataset).counts
+    if not counts:
+        raise DataError(
+            f'{dataset.folder}: `foresight.told` is {foreseen.told:g}, but for robot '
+            f'`{dataset.facts.robot}` how far places are apart says little: walls stand between '
+            'them; leave it at 0')
+    # The angle is read as two numbers, a direction.
+    return (*counts, counts[-1])
+
+
+def _shape(
+    config: TrainConfig, encoder: Encoder, dataset: Dataset, told: tuple[float, ...],
+) -> PredictorShape:
     return PredictorShape(
         encoder.shape.width, len(dataset.facts.action_names), config.width, config.depth,
-        config.heads)
+        config.heads, told=told)
 
 
 def _manifest(

@@ -65,8 +65,7 @@ def train_rla(
         """Draw pairs of frames on a subset, [B, 2, K, D + E]."""
         drawn = some.draw(config.clips, lambda number, count: draw_pairs(
             datasets[number], weights[number], count, gaps, generator))
-        return some_tokens(
-            predictor, torch.cat([tokens for tokens, _ in drawn]), rla.tokens, generator)
+        return some_tokens(predictor, drawn.tokens, rla.tokens, generator)
 
     def autoencoder_loss(step: int, generator: Generator) -> Share:
         start, later = pairs(material, range(rla.shortest_gap, rla.gap + 1), generator).unbind(1)
@@ -75,15 +74,14 @@ def train_rla(
     def flow_loss(step: int, generator: Generator) -> Share:
         drawn = material.draw(config.clips, lambda number, count: datasets[number].draw(
             count, rla.chunk + 1, generator, weights[number]))
-        tokens, actions = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-        frames = some_tokens(predictor, tokens, rla.tokens, generator)
+        frames = some_tokens(predictor, drawn.tokens, rla.tokens, generator)
         count = -(-config.clips // len(datasets))
         drawn_noise = [Noise.draw(predictor, count, rla.chunk, generator) for _ in datasets]
         part = material.team.part_of
         noise = Noise(torch.cat([part(each.start) for each in drawn_noise]),
                       torch.cat([part(each.time) for each in drawn_noise]))
         return matching(
-            predictor, frames[:, 0], frames[:, 1:], actions[:, :-1], noise)
+            predictor, frames[:, 0], frames[:, 1:], drawn.actions[:, :-1], noise)
 
     autoencoder = nn.ModuleList([predictor.encoder, predictor.decoder])
     run(course_of(config, 'autoencoder', rla.autoencoder_steps),

@@ -24,6 +24,7 @@ FORMAT = 2
 MANIFEST = 'manifest.yaml'
 # Larger is no picture, network or step that anybody has.
 LARGEST, DEEPEST, WIDEST, FINEST, LONGEST_STEP_S = 65536, 1000, 8192, 64, 60.0
+MOST_TOLD = 64
 # Of these sizes a network has at least one, whatever its family.
 COUNTED = ('grid', 'image_size', 'width', 'token_width', 'action_size', 'heads', 'head_width',
            'hidden_width', 'window')
@@ -170,6 +171,8 @@ def check_fit(manifest: Manifest, where: str) -> None:
             f'{predictor.token_width}')
     if manifest.policy is not None:
         _check_policy(manifest.policy, predictor, where)
+    if isinstance(predictor, PredictorShape):
+        _check_told(predictor.told, where)
     if isinstance(predictor, RlaShape):
         _check_rla(predictor, encoder.grid, where)
     if isinstance(predictor, OfficialShape):
@@ -223,6 +226,14 @@ def _check_policy(
         raise BundleError(
             f'{where}: the policy takes tokens {sizes[0]} wide and tells actions of {sizes[1]} '
             f'numbers, the predictor {predictor.token_width} and {predictor.action_size}')
+
+
+def _check_told(told: tuple[float, ...], where: str) -> None:
+    # Written so that a NaN is refused, too.
+    if len(told) > MOST_TOLD or not all(0 <= weight < inf for weight in told):
+        raise BundleError(
+            f'{where}: `told` holds {len(told)} weights; allowed are up to {MOST_TOLD}, each 0 or '
+            'more')
 
 
 def _check_rla(predictor: RlaShape, grid: int, where: str) -> None:

@@ -10,10 +10,12 @@ same for every candidate.
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn, Tensor
 
 from sparse_imagination_ros.world_models.attention import FrameAttention, KeysValues
 from sparse_imagination_ros.world_models.predictor import mean_over_tokens
+from sparse_imagination_ros.world_models.reader import Reader
 
 # The past frames of a rollout: per block, the keys and values of up to `window - 1` frames.
 Cache = list[list[KeysValues]]
@@ -21,7 +23,12 @@ Cache = list[list[KeysValues]]
 
 @dataclass(frozen=True)
 class PredictorShape:
-    """The sizes of a predictor."""
+    """
+    The sizes of a predictor.
+
+    told: how much each number that its tokens tell counts in a distance; if there are none, the
+    tokens themselves are compared.
+    """
 
     token_width: int
     action_size: int
@@ -29,6 +36,7 @@ class PredictorShape:
     depth: int = 3
     heads: int = 4
     window: int = 3
+    told: tuple[float, ...] = ()
 
 
 class Block(nn.Module):
@@ -74,6 +82,9 @@ class SparsePredictor(nn.Module):
         # An untrained predictor says that nothing changes.
         nn.init.zeros_(self.token_out.weight)
         nn.init.zeros_(self.token_out.bias)
+        self.reader = Reader(shape.token_width, len(shape.told)) if shape.told else None
+        self.register_buffer('told', torch.tensor(shape.told), persistent=False)
+        self.told: Tensor
 
     def forward(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """
@@ -124,5 +135,13 @@ class SparsePredictor(nn.Module):
         return tokens
 
     def distance(self, state: Tensor, goal: Tensor, counts: Tensor | None = None) -> Tensor:
-        """Return how far frames [B, K, D] are from the goal [K, D], [B]; counts: [K]."""
-        return mean_over_tokens((state - goal).square().mean(-1), counts)
+        """
+        Return how far frames [B, K, D] are from the goal [K, D], [B]; counts: [K].
+
+        Tokens count by their places only where they themselves are compared, so with counts they
+        are.
+        """
+        if self.reader is None or counts is not None:
+            return mean_over_tokens((state - goal).square().mean(-1), counts)
+        apart: Tensor = self.reader(state) - self.reader(goal)
+        return apart.square() @ self.told
