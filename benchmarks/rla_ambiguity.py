@@ -14,10 +14,11 @@ same drives. A probe, trained on real tokens, tells where a robot is in an imagi
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 import json
 from pathlib import Path
 
+from kept import add_kept, Kept
 from knowledge import Teller
 import numpy as np
 from rla_arms import Arm, InLatents, TokenFlow, TokenRegression
@@ -211,33 +212,44 @@ def arms_of(trained: RlaPredictor, drives: Drives) -> dict[str, Arm]:
         'flow of tokens': TokenFlow(shape, float(change.std()))}
 
 
-def compare(
+def of_seed(
     shape: RlaShape, drives: Drives, others: Drives, chances: Sequence[float], steps: int,
-    seeds: int,
-) -> tuple[list[Row], dict[str, int]]:
-    """Train and judge all arms at all chances; return also how large the arms are."""
-    found: dict[tuple[str, float, str], list[Tensor]] = {}
-    sizes = {}
-    for seed in range(seeds):
+    seed: int, kept: Kept,
+) -> dict[tuple[str, float], dict[str, list[float]]]:
+    """Train and judge all arms at all chances once; return each measure of each drive."""
+    @cache
+    def ground() -> tuple[RlaPredictor, Teller]:
         torch.manual_seed(seed)
-        trained = autoencoder_of(shape, drives, steps, seed)
-        probe = probe_of(drives, shape.token_width, steps, seed)
-        for chance in chances:
-            for name, arm in arms_of(trained, drives).items():
-                learn(arm.trained, steps, seed, partial(loss_on, arm, drives, chance))
-                for measure, values in judge(arm, others, chance, probe, seed).items():
-                    found.setdefault((name, chance, measure), []).append(values)
-                sizes[name] = sum(p.numel() for p in arm.drawing.parameters())
-                print(f'seed {seed}, chance {chance}: {name}', flush=True)
+        return (autoencoder_of(shape, drives, steps, seed),
+                probe_of(drives, shape.token_width, steps, seed))
+
+    def judged(name: str, chance: float) -> dict[str, list[float]]:
+        trained, probe = ground()
+        # The same weights to begin with, whatever was trained before or is kept.
+        torch.manual_seed(seed)
+        arm = arms_of(trained, drives)[name]
+        learn(arm.trained, steps, seed, partial(loss_on, arm, drives, chance))
+        print(f'seed {seed}, chance {chance}: {name}', flush=True)
+        return {measure: values.tolist()
+                for measure, values in judge(arm, others, chance, probe, seed).items()}
+
+    return {(name, chance): kept.of(
+                f'seed {seed}, chance {chance}: {name}', partial(judged, name, chance))
+            for chance in chances for name in arms_of(RlaPredictor(shape), drives)}
+
+
+def table(found: Sequence[dict[tuple[str, float], dict[str, list[float]]]]) -> list[Row]:
+    """Sum up what was found with all seeds."""
     rows = []
-    for (name, chance, measure), of_seeds in found.items():
-        every = torch.stack(of_seeds).double()
-        # The same drives were judged with every seed.
-        block = np.tile(np.arange(every.shape[1]), seeds)
-        flat = every.flatten().numpy()
-        rows.append(Row(name, chance, measure, over_blocks(flat, np.ones_like(flat), block, 0),
-                        tuple(every.mean(1).tolist())))
-    return rows, sizes
+    for name, chance in found[0]:
+        for measure in found[0][name, chance]:
+            every = np.array([each[name, chance][measure] for each in found])
+            # The same drives were judged with every seed.
+            block = np.tile(np.arange(every.shape[1]), len(found))
+            rows.append(Row(
+                name, chance, measure, over_blocks(every.ravel(), np.ones(every.size), block, 0),
+                tuple(every.mean(1).tolist())))
+    return rows
 
 
 def loss_on(arm: Arm, drives: Drives, chance: float, generator: Generator) -> Tensor:
@@ -256,6 +268,7 @@ def main() -> None:
                         help='of a slip (%(default)s)')
     parser.add_argument('--steps', type=int, default=1500, help='of each training (%(default)s)')
     parser.add_argument('--seeds', type=int, default=3, help='(%(default)s)')
+    add_kept(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -266,7 +279,11 @@ def main() -> None:
         (args.drives, 10**6), (args.judged, 2 * 10**6)))
     others = others.some(
         ((others.places[0] - others.places[1]).norm(dim=-1) > APART_M).nonzero()[:, 0])
-    rows, sizes = compare(shape, drives, others, args.chances, args.steps, args.seeds)
+    kept = Kept(args)
+    rows = table([of_seed(shape, drives, others, args.chances, args.steps, seed, kept)
+                  for seed in range(args.seeds)])
+    sizes = {name: sum(p.numel() for p in arm.drawing.parameters())
+             for name, arm in arms_of(RlaPredictor(shape), drives).items()}
     for row in rows:
         found = row.estimate
         print(f'{row.arm:22} {row.chance:.1f}  {row.measure:20} {found.value:6.3f} '

@@ -15,11 +15,14 @@ imagination of the bundle, and in the simulator.
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 import json
 from pathlib import Path
 import shutil
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from kept import add_kept, Kept
 import numpy as np
 from rla_videos import driven
 import torch
@@ -226,6 +229,7 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=3, help='(%(default)s)')
     parser.add_argument('--episodes', type=int, default=100, help='of each (%(default)s)')
     parser.add_argument('--seed', type=int, default=9000, help='of the first (%(default)s)')
+    add_kept(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -234,9 +238,15 @@ def main() -> None:
     labelled = data.part(0, max(1, round(args.share * (len(data.starts) - 1))))
     config = replace(RlConfig(), rounds=args.rounds)
     stage = Stage(models['rla'], config, range(2000, 2040))
-    rows = table([of_seed(
-        models, data, labelled, config, args.steps, seed, stage, range(100, 150),
-        range(args.seed, args.seed + args.episodes)) for seed in range(args.seeds)])
+    kept, chosen_by = Kept(args), range(100, 150)
+    episodes = range(args.seed, args.seed + args.episodes)
+
+    def drives(seed: int) -> dict[str, dict[str, Any]]:
+        return {name: asdict(one) for name, one in of_seed(
+            models, data, labelled, config, args.steps, seed, stage, chosen_by, episodes).items()}
+
+    found = [kept.of(f'seed {seed}', partial(drives, seed)) for seed in range(args.seeds)]
+    rows = table([{name: Drive(**one) for name, one in each.items()} for each in found])
     for row in rows:
         success, gain = row.success, row.gain
         print(f'{row.arm:11} {100 * success.value:5.1f} % ({100 * success.low:.0f} to '

@@ -20,6 +20,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from kept import add_kept, Kept
 import numpy as np
 import torch
 from torch import Generator, nn, Tensor
@@ -120,6 +121,7 @@ def driven(bundle: Bundle, seeds: range) -> list[bool]:
 
 def compare(
     bundle: Bundle, data: Dataset, share: float, steps: int, seeds: range, episodes: range,
+    kept: Kept,
 ) -> list[Row]:
     """Let all arms learn from one share of labelled episodes, once for each seed, and drive."""
     total = len(data.starts) - 1
@@ -130,13 +132,17 @@ def compare(
 
     drives = clips(data.part(0, count))
     videos = [clips(data.part(count, total))] if count < total else []
+
+    def drive(head: Head, seed: int) -> list[bool]:
+        return driven(learned(bundle, head, drives, videos, steps, seed), episodes)
+
     found: dict[str, list[list[bool]]] = {}
     for name, head in heads_of(bundle, clips(data)).items():
         for seed in seeds:
-            reached = driven(learned(bundle, head, drives, videos, steps, seed), episodes)
+            part = f'{100 * share:g} % labelled, {name}, seed {seed}'
+            reached = kept.of(part, partial(drive, head, seed))
             found.setdefault(name, []).append(reached)
-            print(f'{100 * share:3.0f} % labelled, {name:20} seed {seed}: '
-                  f'{sum(reached)} of {len(reached)}', flush=True)
+            print(f'{part}: {sum(reached)} of {len(reached)}', flush=True)
     rows = []
     # The same episodes were driven with every seed.
     block = np.tile(np.arange(len(episodes)), len(seeds))
@@ -160,13 +166,15 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=5, help='(%(default)s)')
     parser.add_argument('--episodes', type=int, default=60, help='of each (%(default)s)')
     parser.add_argument('--seed', type=int, default=9000, help='of the first (%(default)s)')
+    add_kept(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
     args = parser.parse_args()
     torch.set_num_threads(1)
     bundle, data = Bundle.load(args.bundle), dataset_from_recording(args.data)
     episodes = range(args.seed, args.seed + args.episodes)
+    kept = Kept(args)
     rows = [row for share in args.shares for row in compare(
-        bundle, data, share, args.steps, range(args.seeds), episodes)]
+        bundle, data, share, args.steps, range(args.seeds), episodes, kept)]
     for row in rows:
         success, gain = row.success, row.gain
         print(f'{100 * row.labelled:3.0f} %  {row.arm:20} {100 * success.value:5.1f} % '

@@ -5,6 +5,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,25 @@ def test_with_a_charge_every_cycle_takes_as_long_and_the_result_is_the_same_agai
         rows.append(report['rows'])
     assert rows[0] == rows[1]
     assert set(map(round, rows[0][0]['cycle_ms'].values())) == {130}
+
+
+def test_who_gives_up_waiting_keeps_the_counts_that_are_done(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sparse_imagination_ros.evaluation import closed_loop
+    whole = closed_loop.evaluate
+
+    def given_up(bundle: Any, planning: Any, *others: Any) -> Any:
+        if planning.tokens == 2:
+            raise KeyboardInterrupt
+        return whole(bundle, planning, *others)
+
+    monkeypatch.setattr(closed_loop, 'evaluate', given_up)
+    target = tmp_path / 'scores.json'
+    with pytest.raises(KeyboardInterrupt):
+        evaluate('--bundle', str(untrained), '--episodes', '1', '--tokens', '4,2',
+                 '--time-limit', '1', '--json', str(target))
+    assert [row['tokens'] for row in json.loads(target.read_text())['rows']] == [4]
 
 
 def test_where_there_is_no_terminal_lines_tell_how_far_it_is(

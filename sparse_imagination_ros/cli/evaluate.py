@@ -93,28 +93,32 @@ def run(args: argparse.Namespace) -> int:
     # A count that the bundle refuses is refused before minutes are spent on another.
     for note in filter(None, {Planner(bundle, planning).engine.note for planning in plannings}):
         console.print(note)
-    scores = []
+    scores: list[Score] = []
+    rows: list[dict[str, Any]] = []
+    # Each row has its own number of tokens.
+    shared = {k: v for k, v in asdict(plannings[0]).items() if k != 'tokens'}
+    report = {
+        'bundle': bundle.manifest.name,
+        'robot': bundle.manifest.robot,
+        'split': SPLIT,
+        'seed': args.seed,
+        'settings': {
+            'planner': shared, 'loop': asdict(loop), 'charge_ms': args.charge,
+            'threads': args.threads},
+        'versions': versions(),
+        'rows': rows,
+    }
     with _progress(console) as progress:
         for planning in plannings:
             tally = _Tally(progress, planning.tokens, len(seeds))
-            scores.append(evaluate(bundle, planning, seeds, loop, tally.add, args.charge))
+            score = evaluate(bundle, planning, seeds, loop, tally.add, args.charge)
+            scores.append(score)
+            rows.append({**asdict(score), 'cycle_ms': score.cycle_ms.as_dict()})
+            # After each of them: who gives up waiting keeps those that are done.
+            if args.json:
+                args.json.parent.mkdir(parents=True, exist_ok=True)
+                args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
     console.print(_table(scores))
-    if args.json:
-        # Each row has its own number of tokens.
-        shared = {k: v for k, v in asdict(plannings[0]).items() if k != 'tokens'}
-        report = {
-            'bundle': bundle.manifest.name,
-            'robot': bundle.manifest.robot,
-            'split': SPLIT,
-            'seed': args.seed,
-            'settings': {
-                'planner': shared, 'loop': asdict(loop), 'charge_ms': args.charge,
-                'threads': args.threads},
-            'versions': versions(),
-            'rows': [{**asdict(s), 'cycle_ms': s.cycle_ms.as_dict()} for s in scores],
-        }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
     return 0
 
 
