@@ -92,9 +92,9 @@ licences: venv  ## what is installed, and under which licences
 lock: venv  ## write requirements/locks/ anew, with the hash of every file
 	$(BIN)/python .ci/lock
 
-audit: venv $(AUDIT_VENV)/.ready  ## known weaknesses of what is installed (asks an advisory service)
-	$(AUDIT_VENV)/bin/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
-	  $(AUDIT_ARGS)
+audit: $(AUDIT_VENV)/.ready  ## known weaknesses of what is pinned (asks an advisory service)
+	$(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --require-hashes \
+	  $(addprefix -r ,$(wildcard requirements/locks/*.txt)) $(AUDIT_ARGS)
 
 test-plain: $(PLAIN_VENV)/.ready  ## a selection of tests with numpy 1.26 and no extras, in .venv-plain
 	$(PLAIN_VENV)/bin/pytest -m 'not ros' $(PLAIN_TESTS) $(PYTEST_ARGS)
