@@ -3,14 +3,18 @@
 """The command `evaluate` drives a bundle and writes what it measured."""
 
 import argparse
+from io import StringIO
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from sparse_imagination_ros.cli.evaluate import add_parser, run
+from sparse_imagination_ros.cli.evaluate import _table, add_parser, run
 from sparse_imagination_ros.errors import BundleError, ConfigError
+from sparse_imagination_ros.evaluation.closed_loop import Score
+from sparse_imagination_ros.evaluation.estimates import Percentiles
 
 
 def evaluate(*arguments: str) -> int:
@@ -75,6 +79,16 @@ def test_who_gives_up_waiting_keeps_the_counts_that_are_done(
         evaluate('--bundle', str(untrained), '--episodes', '1', '--tokens', '4,2',
                  '--time-limit', '1', '--json', str(target))
     assert [row['tokens'] for row in json.loads(target.read_text())['rows']] == [4]
+
+
+def test_the_table_of_long_drives_fits_a_terminal_of_80_columns() -> None:
+    slow = Percentiles(300.0, 1000.0, 2000.0, 12345.0)
+    score = Score(196, 1.0, 0.981, 1.0, 200, 14.1, 290.0, slow, 13309, 13309)
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(_table([score]))
+    said = console.export_text()
+    assert '98.1 to 100.0' in said and '12345' in said and '13309/13309' in said
+    assert '…' not in said
 
 
 def test_where_there_is_no_terminal_lines_tell_how_far_it_is(

@@ -148,15 +148,17 @@ def _progress(console: Console) -> Progress:
 
 def _table(scores: 'Sequence[Score]') -> Table:
     # Narrow enough for a terminal of 80 columns.
-    table = Table('Tokens', 'Success %', '95 % interval', 'Goal s', 'p50 ms', 'p95', 'p99', 'max',
-                  'Misses', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table('Tokens', 'Success %, 95 % interval', 'Goal s', 'p50 ms', 'p95', 'p99', 'max',
+                  'Misses', box=SIMPLE_HEAD, padding=0)
     for column in table.columns:
         column.justify, column.no_wrap = 'right', True
     for score in scores:
-        times = (f'{ms:.1f}' for ms in score.cycle_ms.as_dict().values())
+        times = (f'{ms:.1f}' if ms < 100 else f'{ms:.0f}'
+                 for ms in score.cycle_ms.as_dict().values())
         table.add_row(
-            f'{score.tokens}', f'{100 * score.success:.1f}',
-            f'{100 * score.low:.1f} to {100 * score.high:.1f}', f'{score.median_s:.1f}', *times,
+            f'{score.tokens}',
+            f'{100 * score.success:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})',
+            f'{score.median_s:.1f}', *times,
             f'{score.deadline_misses}/{score.cycles}')
     return table
 
