@@ -5,6 +5,7 @@
 import os
 from pathlib import Path
 import signal
+import time
 
 from nav_msgs.msg import Odometry
 import numpy as np
@@ -37,15 +38,15 @@ class Drive:
                    'the robot to drive')
 
     def rests_within(self, limit_s: float) -> bool:
-        """Tell whether the robot came to rest within this time on its own clock, and stayed so."""
-        began_s = self._now_s()
-        self._graph.wait(lambda: self._now_s() > began_s + limit_s + 1.0, 'time to pass')
+        """Tell whether the robot comes to rest within this time from now, and stays so."""
+        # Not of the last odometry: it is as old as this process was kept waiting.
+        began_s = time.time()
+        self._graph.wait(
+            lambda: seconds(self.odometry[-1].header.stamp) > began_s + limit_s + 1.0,
+            'time to pass')
         after = [self._speed(message) for message in self.odometry
                  if seconds(message.header.stamp) > began_s + limit_s]
         return len(after) > 5 and not any(after)
-
-    def _now_s(self) -> float:
-        return seconds(self.odometry[-1].header.stamp)
 
     def _speed(self, message: Odometry | None = None) -> float:
         twist = (message or self.odometry[-1]).twist.twist
