@@ -62,7 +62,7 @@ class Pusher:
         disc = self._table.pose[:2]
         while self._waypoints and np.hypot(*(self._waypoints[0] - disc)) < ARRIVED:
             self._waypoints.pop(0)
-        if self._steps_left <= 0 or not (self._waypoints or self._random is not None):
+        if self._steps_left <= 0 or (not self._waypoints and self._random is None):
             self._choose()
         if self._random is not None and not self._presses_out(disc, self._random):
             return self._at_random(self._random)
