@@ -15,6 +15,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from sparse_imagination_ros.bags.opening import open_bag
 from sparse_imagination_ros.bags.recording import Bag
+from sparse_imagination_ros.bags.salvage_mcap import CHANNEL, HEAD, MAGIC
 from sparse_imagination_ros.errors import DataError
 
 Stored = list[tuple[str, int, bytes]]
@@ -168,6 +169,19 @@ def test_a_file_that_was_cut_off_is_read_whatever_the_order_of_its_messages(
         counts = {c.topic: c.msgcount for c in opened.connections}
     assert counts == {
         topic: sum(t == topic for t, _, _ in found) for topic in counts}
+
+
+def test_a_topic_too_short_to_have_a_number_costs_nothing_else(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', noisy(drive()))
+    cut(bag / 'bag.mcap', 0.7)
+    before, _ = contents(bag)
+    data = (bag / 'bag.mcap').read_bytes()
+    # Behind the head of the file.
+    start = len(MAGIC) + HEAD.size + HEAD.unpack_from(data, len(MAGIC))[1]
+    (bag / 'bag.mcap').write_bytes(data[:start] + HEAD.pack(CHANNEL, 0) + data[start:])
+    found, faults = contents(bag)
+    assert found == before
+    assert '1 damaged records before it' in faults
 
 
 def test_reading_goes_on_behind_a_chunk_that_is_damaged(tmp_path: Path) -> None:

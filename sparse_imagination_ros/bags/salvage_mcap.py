@@ -51,7 +51,7 @@ class Mended:
         self.stem, self.suffix, self.open = file.stem, file.suffix, self._open
         self.fault = f'{file.name} is cut off: what follows byte {length} is lost'
         if damaged:
-            self.fault += f', and {damaged} damaged chunks before it'
+            self.fault += f', and {damaged} damaged records before it'
 
     def __str__(self) -> str:
         """Return its name."""
@@ -121,7 +121,7 @@ class _Scan:
         self._damaged = 0
 
     def result(self) -> tuple[int, bytes, int]:
-        """Return where the last whole record ends, the index, and how many chunks are damaged."""
+        """Return where the last whole record ends, the index, and how many are damaged."""
         at = len(MAGIC)
         while at + HEAD.size <= self._size:
             self._stream.seek(at)
@@ -129,11 +129,18 @@ class _Scan:
             if kind in (DATA_END, FOOTER) or at + HEAD.size + length > self._size:
                 break
             if kind in (SCHEMA, CHANNEL):
-                self._define(kind, self._stream.read(length))
+                self._take_definition(kind, self._stream.read(length))
             elif kind == CHUNK:
                 self._take_chunk(at, self._stream.read(length))
             at += HEAD.size + length
         return at, self._index(at), self._damaged
+
+    def _take_definition(self, kind: int, content: bytes) -> None:
+        try:
+            self._define(kind, content)
+        except struct.error:
+            # Too short to say of what it is.
+            self._damaged += 1
 
     def _define(self, kind: int, content: bytes) -> None:
         number, = struct.unpack_from('<H', content)
