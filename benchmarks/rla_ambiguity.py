@@ -21,7 +21,7 @@ from pathlib import Path
 from kept import add_kept, Kept
 from knowledge import Teller
 import numpy as np
-from rla_arms import Arm, InLatents, TokenFlow, TokenRegression
+from rla_arms import Arm, InLatents, TOKEN_STEPS, TokenFlow, TokenRegression
 import torch
 from torch import Generator, nn, Tensor
 
@@ -266,14 +266,15 @@ def main() -> None:
     parser.add_argument('--judged', type=int, default=300, help='others (%(default)s)')
     parser.add_argument('--chances', type=float, nargs='+', default=(0.0, 0.1, 0.3, 0.5),
                         help='of a slip (%(default)s)')
-    parser.add_argument('--steps', type=int, default=1500, help='of each training (%(default)s)')
-    parser.add_argument('--seeds', type=int, default=3, help='(%(default)s)')
+    parser.add_argument('--steps', type=int, default=4000, help='of each training (%(default)s)')
+    parser.add_argument('--seeds', type=int, default=2, help='(%(default)s)')
     add_kept(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here, too')
     args = parser.parse_args()
     torch.set_num_threads(1)
     bundle = Bundle.load(args.bundle)
-    shape = RlaShape(bundle.manifest.encoder.width, bundle.manifest.encoder.grid, 2, chunk=STEPS)
+    shape = RlaShape(bundle.manifest.encoder.width, bundle.manifest.encoder.grid, 2, chunk=STEPS,
+                     flow_steps=TOKEN_STEPS)
     subset = random_subset(bundle.manifest.total_tokens, TOKENS, Generator().manual_seed(0))
     drives, others = (record(bundle, count, first, subset) for count, first in (
         (args.drives, 10**6), (args.judged, 2 * 10**6)))

@@ -21,6 +21,8 @@ from sparse_imagination_ros.world_models.rla.shape import Block, RlaShape
 
 # Steps from noise to tokens.
 TOKEN_STEPS = 8
+# Of the flow of latents: so much noise for each. That of tokens would cost as many times as much.
+NOISES = 16
 
 
 class Arm(Protocol):
@@ -54,7 +56,7 @@ class InLatents:
 
     def loss(self, start: Tensor, later: Tensor, actions: Tensor, generator: Generator) -> Tensor:
         """Return the error of the velocity."""
-        noise = Noise.draw(self.predictor, len(start), 1, generator)
+        noise = Noise.draw(self.predictor, len(start), 1, NOISES, generator)
         share = matching(self.predictor, start, later[:, None], actions, noise)
         return share.wrong / share.change
 
@@ -62,7 +64,7 @@ class InLatents:
         """Return futures; of the regression all are the same."""
         predictor, many = self.predictor, len(start) * draws
         course = predictor.courses(predictor.courses.read(start), actions)[:, -1]
-        noise = Noise.draw(predictor, many, 1, generator).start[:, 0]
+        noise = Noise.draw(predictor, many, 1, 1, generator).start[:, 0, 0]
         latents = predictor.flow(course.repeat_interleave(draws, 0), noise)
         return predictor.decode(start.repeat_interleave(draws, 0), latents)
 

@@ -60,7 +60,7 @@ def test_a_predictor_with_a_reader_measures_what_tokens_tell() -> None:
     predictor = SparsePredictor(PredictorShape(4, 2, width=8, heads=2, told=(1.0, 0.1)))
     state, goal = torch.randn(3, 5, 4), torch.randn(5, 4)
     apart = predictor.reader(state) - predictor.reader(goal)
-    expected = apart[:, 0]**2 + 0.1 * apart[:, 1]**2
+    expected = (apart[:, 0]**2 + 0.1 * apart[:, 1]**2).sqrt()
     torch.testing.assert_close(predictor.distance(state, goal), expected)
     by_tokens = predictor.distance(state, goal, torch.ones(5))
     torch.testing.assert_close(by_tokens, (state - goal).square().mean((1, 2)))

@@ -212,7 +212,7 @@ def test_two_futures_are_learned_as_two_or_as_their_mean(generative):
         later = torch.zeros(64, 1, 1, 48)
         later[:, 0, 0, 0] = 2.0 * torch.randint(2, (64,), generator=generator) - 1
         share = matching(predictor, torch.zeros(64, 1, 48), later, torch.zeros(64, 1, 2),
-                         Noise.draw(predictor, 64, 1, generator))
+                         Noise.draw(predictor, 64, 1, 4, generator))
         loss = share.wrong / share.change
         optimiser.zero_grad()
         loss.backward()

@@ -19,7 +19,12 @@ from sparse_imagination_ros.training import loop
 from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
 from sparse_imagination_ros.training.joint import JointConfig
-from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
+from sparse_imagination_ros.training.objectives import (
+    POSE_ERRORS,
+    PoseHead,
+    SceneHead,
+    TemporalContrast,
+)
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.training.train import train, TrainConfig
@@ -298,8 +303,9 @@ def test_a_predictor_with_a_reader_is_trained_for_what_its_tokens_tell():
             predictor, tokens, actions, config, torch.Generator(), known).wrong.item()
 
     assert wrong(0.0) == pytest.approx(0, abs=1e-3)
-    # 3 clips of 8 frames and 7 imagined ones, each as if all its 20 x 16 numbers were so wrong.
-    assert wrong(0.1) == pytest.approx(2.0 * 3 * 15 * 0.1**2 * 1.5 * 20 * 16, rel=1e-3)
+    # 3 clips of 8 frames and 7 imagined ones, each as if all its 20 x 16 numbers were so wrong; of
+    # an error all but half of what is told well counts.
+    assert wrong(0.1) == pytest.approx(2.0 * 3 * 15 * (0.1 - 0.005) * 20 * 16, rel=1e-3)
 
 
 def test_places_behind_walls_are_not_told(dataset, tmp_path):
@@ -324,9 +330,10 @@ def test_the_encoder_learns_where_the_robot_is(dataset):
     assert losses[-1] < losses[0] / 4
 
 
-def test_a_pose_may_be_known_to_one_token_of_those_that_are_asked():
+@pytest.mark.parametrize('error', POSE_ERRORS)
+def test_a_pose_may_be_known_to_one_token_of_those_that_are_asked(error):
     torch.manual_seed(0)
-    head = PoseHead(8, Rooms.state)
+    head = PoseHead(8, Rooms.state, error)
     optimiser = torch.optim.AdamW(head.parameters(), 0.02)
     losses = []
     for _ in range(300):

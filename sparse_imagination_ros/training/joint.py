@@ -17,7 +17,13 @@ from sparse_imagination_ros.tokens.encoders import Encoder
 from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.loop import Course, Report, run, Share, Team
-from sparse_imagination_ros.training.objectives import PoseHead, SceneHead, TemporalContrast
+from sparse_imagination_ros.training.objectives import (
+    POSE_ERRORS,
+    PoseHead,
+    SceneHead,
+    SQUARE,
+    TemporalContrast,
+)
 from sparse_imagination_ros.training.sparse import Foresight, foresight
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
@@ -38,6 +44,9 @@ class JointConfig:
     episodes: int = setting(16, 'stretches of pictures in a batch', 1, 4096)
     frames: int = setting(16, 'consecutive pictures of each of them', CLIP_FRAMES, 1000)
     pose: float = setting(20.0, 'weight of telling the pose', 0.0, 100.0)
+    pose_error: str = setting(
+        SQUARE, 'how an error of the pose counts: as its square; or plain, as it is, which tells '
+                'places better that few tokens see', choices=POSE_ERRORS)
     scene: float = setting(100.0, 'weight of telling the scene', 0.0, 1000.0)
     contrast: float = setting(2.0, 'weight of the temporal contrast', 0.0, 100.0)
     prediction: float = setting(0.5, 'weight of the prediction', 0.0, 100.0)
@@ -49,7 +58,7 @@ def train_encoder(
 ) -> None:
     """Learn tokens that know the robot's place, the walls, how far places are and what comes."""
     state = state_in(dataset)
-    pose_head = PoseHead(encoder.shape.width, state)
+    pose_head = PoseHead(encoder.shape.width, state, config.pose_error)
     scene_head, contrast = SceneHead(encoder.shape), TemporalContrast()
     # Whole clips from the batch's frames; what is left over is not predicted.
     kept = config.frames // CLIP_FRAMES * CLIP_FRAMES

@@ -15,6 +15,11 @@ NEAR_STEPS = 6
 NEAR_DECAY = 0.7
 # Side of the coarse picture of the scene, pixels.
 SCENE_SIDE = 12
+# How an error of the pose counts. As its square, what few tokens cannot know outweighs all else.
+SQUARE, PLAIN = 'square', 'plain'
+POSE_ERRORS = (SQUARE, PLAIN)
+# What is told so well, of half the picture, need not be told better.
+WELL_TOLD = 0.01
 
 
 def readable(poses: Tensor, state: State) -> Tensor:
@@ -23,17 +28,24 @@ def readable(poses: Tensor, state: State) -> Tensor:
     return torch.cat([places, angle.cos(), angle.sin()], -1)
 
 
+def mistold(told: Tensor, known: Tensor) -> Tensor:
+    """Return how far what is told is off, [...]: about as it is, not as its square."""
+    return functional.smooth_l1_loss(told, known, reduction='none', beta=WELL_TOLD)
+
+
 class PoseHead(nn.Module):
     """Where things are, told by some tokens together."""
 
-    def __init__(self, token_width: int, state: State) -> None:
+    def __init__(self, token_width: int, state: State, error: str = SQUARE) -> None:
         super().__init__()
         self.reader = Reader(token_width, len(state.names) + 1)
         self._state = state
+        self._plain = error == PLAIN
 
     def loss(self, tokens: Tensor, poses: Tensor) -> Tensor:
         """Return the error of telling poses [..., Q] from tokens [..., K, D]."""
-        return functional.mse_loss(self.reader(tokens), readable(poses, self._state))
+        told, known = self.reader(tokens), readable(poses, self._state)
+        return mistold(told, known).mean() if self._plain else functional.mse_loss(told, known)
 
 
 class SceneHead(nn.Module):

@@ -35,6 +35,8 @@ class RlaConfig:
         1, 1000)
     chunk: int = setting(8, 'most model steps that are imagined at once', 1, 100)
     flow_steps: int = setting(4, 'steps from noise to a latent', 1, 100)
+    noises: int = setting(
+        16, 'from so much noise at once the way to each latent is learned', 1, 1000)
     generative: bool = setting(
         True, 'learn that several futures are possible; if not, only their mean')
     distance: str = setting(
@@ -96,17 +98,20 @@ def reconstruction(predictor: RlaPredictor, start: Tensor, later: Tensor) -> Sha
 
 @dataclass(frozen=True)
 class Noise:
-    """The random part of the flow's loss: where it begins [B, M, Z], and the time [B, M]."""
+    """The random part of the flow's loss: where it begins [B, M, R, Z], and the time [B, M, R]."""
 
     start: Tensor
     time: Tensor
 
     @staticmethod
-    def draw(predictor: RlaPredictor, count: int, steps: int, generator: Generator) -> 'Noise':
+    def draw(
+        predictor: RlaPredictor, count: int, steps: int, noises: int, generator: Generator,
+    ) -> 'Noise':
         """Draw it; a predictor that knows only the mean has none."""
-        size = (count, steps)
         if not predictor.shape.generative:
+            size = (count, steps, 1)
             return Noise(torch.zeros(*size, predictor.shape.latent_size), torch.zeros(size))
+        size = (count, steps, noises)
         start = torch.randn(*size, predictor.shape.latent_size, generator=generator)
         # Half of the times lie rather in the middle, where it is hard; half anywhere, since a
         # few steps of the flow need its beginning.
@@ -123,15 +128,16 @@ def matching(
     Return the error of the flow's velocity, as a mean square.
 
     start: [B, K, D + E]; later: [B, M, K, D + E], what came after the last M of the actions
-    [B, T, A].
+    [B, T, A]. What it costs to say what comes of actions is paid once for all noise of a latent.
     """
-    count = later.shape[1]
+    count, noises = later.shape[1], noise.time.shape[2]
     with torch.no_grad():
         wanted = predictor.encode(
             start.repeat_interleave(count, 0), later.flatten(0, 1))
     scene = predictor.courses.read(start)
     courses = predictor.courses(scene, actions)[:, -count:].flatten(0, 1)
-    begun, time = noise.start.flatten(0, 1), noise.time.flatten()
+    wanted, courses = (each.repeat_interleave(noises, 0) for each in (wanted, courses))
+    begun, time = noise.start.flatten(0, 2), noise.time.flatten()
     between = torch.lerp(begun, wanted, time[:, None])
     wrong = predictor.flow.velocity(between, time, courses) - (wanted - begun)
     return Share(wrong.square().sum(), torch.tensor(float(wrong.numel())))

@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from sparse_imagination_ros.config import setting
 from sparse_imagination_ros.tokens.subsets import random_split, random_subset
 from sparse_imagination_ros.training.loop import Share
+from sparse_imagination_ros.training.objectives import mistold
 from sparse_imagination_ros.world_models.sparse import SparsePredictor
 
 
@@ -63,7 +64,7 @@ def foresight(
         wrong = wrong + (imagined - came).square().sum()
         change = change + (before - came).square().sum()
         if known is not None:
-            wrong = wrong + config.told * _mistold(predictor, seen, imagined, known)
+            wrong = wrong + config.told * _told_wrong(predictor, seen, imagined, known)
     return Share(wrong, change)
 
 
@@ -86,12 +87,11 @@ def _rolled_out(
     return torch.stack(frames[1:], 1)
 
 
-def _mistold(
+def _told_wrong(
     predictor: SparsePredictor, seen: Tensor, imagined: Tensor, known: Tensor,
 ) -> Tensor:
     """Return how wrong real and imagined frames tell, as if each of their numbers were so."""
     assert predictor.reader is not None
     told = predictor.reader(torch.cat([seen, imagined], 1))
     wanted = torch.cat([known, known[:, -imagined.shape[1]:]], 1)
-    wrong: Tensor = (told - wanted).square() @ predictor.told
-    return wrong.sum() * seen[0, 0].numel()
+    return mistold(told, wanted).mean(-1).sum() * seen[0, 0].numel()

@@ -76,7 +76,8 @@ def train_rla(
             count, rla.chunk + 1, generator, weights[number]))
         frames = some_tokens(predictor, drawn.tokens, rla.tokens, generator)
         count = -(-config.clips // len(datasets))
-        drawn_noise = [Noise.draw(predictor, count, rla.chunk, generator) for _ in datasets]
+        drawn_noise = [Noise.draw(predictor, count, rla.chunk, rla.noises, generator)
+                       for _ in datasets]
         part = material.team.part_of
         noise = Noise(torch.cat([part(each.start) for each in drawn_noise]),
                       torch.cat([part(each.time) for each in drawn_noise]))

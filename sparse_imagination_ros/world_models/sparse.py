@@ -143,5 +143,6 @@ class SparsePredictor(nn.Module):
         """
         if self.reader is None or counts is not None:
             return mean_over_tokens((state - goal).square().mean(-1), counts)
+        # A length, not its square: else what is far hides what is near.
         apart: Tensor = self.reader(state) - self.reader(goal)
-        return apart.square() @ self.told
+        return (apart.square() @ self.told).sqrt()
