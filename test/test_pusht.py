@@ -20,6 +20,7 @@ from sparse_imagination_ros.sim.worlds import make_world
 from sparse_imagination_ros.tokens.frames import Frame, Picture
 from sparse_imagination_ros.training.episodes import dataset_from_recording, load_recording
 from sparse_imagination_ros.training.joint import JointConfig
+from sparse_imagination_ros.training.objectives import PLAIN
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import train, TrainConfig
@@ -47,7 +48,8 @@ def bundle(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('bundles') / 'pusht'
     config = TrainConfig(
         encoder_steps=2, predictor_steps=2, decoder_steps=2, clips=2, width=32, depth=1)
-    train(config, JointConfig(episodes=2, frames=8), Foresight(told=10.0),
+    joint = JointConfig(episodes=2, frames=8, depth=2, pose_error=PLAIN, prediction=0.0)
+    train(config, joint, Foresight(told=10.0),
           [dataset_from_recording(recording)], None, folder.with_suffix('.work'),
           lambda progress: None).save(folder)
     return folder
@@ -204,6 +206,7 @@ def test_the_same_seed_records_the_same(recording: Path, tmp_path: Path) -> None
 def test_a_bundle_is_trained_drives_and_is_judged(bundle: Path, tmp_path: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.manifest.robot == 'pusht'
+    assert loaded.manifest.encoder.depth == 2
     # Places of disc and block, and the block's angle as a direction.
     told = loaded.manifest.predictor.told
     assert told == pytest.approx((0.1, 0.1, 1.0, 1.0, 0.055, 0.055), abs=1e-3)

@@ -41,6 +41,7 @@ class JointConfig:
 
     reach: float = setting(
         3.0, 'how many patches away a token of the new encoder sees; 0 for all', 0.0, 100.0)
+    depth: int = setting(1, 'blocks of the new encoder', 1, 100)
     episodes: int = setting(16, 'stretches of pictures in a batch', 1, 4096)
     frames: int = setting(16, 'consecutive pictures of each of them', CLIP_FRAMES, 1000)
     pose: float = setting(20.0, 'weight of telling the pose', 0.0, 100.0)
@@ -49,7 +50,7 @@ class JointConfig:
                 'places better that few tokens see', choices=POSE_ERRORS)
     scene: float = setting(100.0, 'weight of telling the scene', 0.0, 1000.0)
     contrast: float = setting(2.0, 'weight of the temporal contrast', 0.0, 100.0)
-    prediction: float = setting(0.5, 'weight of the prediction', 0.0, 100.0)
+    prediction: float = setting(0.5, 'weight of the prediction; with 0 none is made', 0.0, 100.0)
 
 
 def train_encoder(
@@ -75,15 +76,16 @@ def train_encoder(
             pose = pose_head.loss(tokens[:, :, asked], poses)
             drawn = random_subset(tokens.shape[2], PAINTING_TOKENS, generator)
             scene = scene_head.loss(flat[:, drawn], drawn, pictures)
-        windows, moves = (
-            x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
-            for x in (tokens, dataset.actions[steps]))
-        predicted = foresight(predictor, windows.float(), moves, foreseen, generator)
+        shape = config.contrast * contrast(tokens.float())
+        if config.prediction:
+            windows, moves = (
+                x[:, :kept].reshape(-1, CLIP_FRAMES, *x.shape[2:])
+                for x in (tokens, dataset.actions[steps]))
+            predicted = foresight(predictor, windows.float(), moves, foreseen, generator)
+            shape = shape + config.prediction * predicted.wrong / predicted.change
         # First the tokens must say anything at all, then they are given a shape.
         ramp = min(1.0, max(0.0, step / POSE_STEPS - 1))
-        loss: Tensor = config.pose * pose + config.scene * scene + ramp * (
-            config.contrast * contrast(tokens.float())
-            + config.prediction * predicted.wrong / predicted.change)
+        loss: Tensor = config.pose * pose + config.scene * scene + ramp * shape
         return Share(loss, torch.ones(()))
 
     modules = nn.ModuleList([encoder, predictor, pose_head, scene_head, contrast])

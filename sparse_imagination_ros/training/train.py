@@ -135,7 +135,8 @@ def prepare(
                  *(asdict(each.facts) for each in datasets), *([more] if more else [])], team)
     torch.manual_seed(config.seed)
     encoder = known[0] or SmallEncoder(
-        EncoderShape(image_size=dataset.facts.image_size, reach=joint.reach))
+        EncoderShape(
+            image_size=dataset.facts.image_size, depth=joint.depth, reach=joint.reach))
     predictor = SparsePredictor(_shape(config, encoder, dataset, _told(foreseen, dataset)))
     if isinstance(start, Bundle):
         check_fit(start, dataset)
