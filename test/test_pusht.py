@@ -49,7 +49,7 @@ def bundle(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = TrainConfig(
         encoder_steps=2, predictor_steps=2, decoder_steps=2, clips=2, width=32, depth=1)
     joint = JointConfig(episodes=2, frames=8, depth=2, pose_error=PLAIN, prediction=0.0)
-    train(config, joint, Foresight(told=10.0),
+    train(config, joint, Foresight(told=10.0, moving=0.9),
           [dataset_from_recording(recording)], None, folder.with_suffix('.work'),
           lambda progress: None).save(folder)
     return folder

@@ -20,15 +20,14 @@ from sparse_imagination_ros.training import loop
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.episodes import dataset_from_recording
 from sparse_imagination_ros.training.joint import JointConfig
+from sparse_imagination_ros.training.motion import motion_of, start_weights
 from sparse_imagination_ros.training.record import record, RecordConfig
 from sparse_imagination_ros.training.rla import (
     draw_pairs,
     matching,
-    motion_of,
     Noise,
     reconstruction,
     RlaConfig,
-    start_weights,
 )
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import TrainConfig

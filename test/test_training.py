@@ -303,9 +303,9 @@ def test_a_predictor_with_a_reader_is_trained_for_what_its_tokens_tell():
             predictor, tokens, actions, config, torch.Generator(), known).wrong.item()
 
     assert wrong(0.0) == pytest.approx(0, abs=1e-3)
-    # 3 clips of 8 frames and 7 imagined ones, each as if all its 20 x 16 numbers were so wrong; of
-    # an error all but half of what is told well counts.
-    assert wrong(0.1) == pytest.approx(2.0 * 3 * 15 * (0.1 - 0.005) * 20 * 16, rel=1e-3)
+    # 3 clips of 8 frames and 7 imagined ones, each as if all its 20 x 16 numbers were so wrong.
+    assert wrong(0.1) == pytest.approx(2.0 * 3 * 15 * 0.05 * 20 * 16, rel=1e-3)
+    assert wrong(0.3) == pytest.approx(2.0 * 3 * 15 * 0.25 * 20 * 16, rel=1e-3)
 
 
 def test_places_behind_walls_are_not_told(dataset, tmp_path):

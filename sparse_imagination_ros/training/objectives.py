@@ -18,7 +18,7 @@ SCENE_SIDE = 12
 # How an error of the pose counts. As its square, what few tokens cannot know outweighs all else.
 SQUARE, PLAIN = 'square', 'plain'
 POSE_ERRORS = (SQUARE, PLAIN)
-# What is told so well, of half the picture, need not be told better.
+# From so much of half the picture on an error counts as it is; a smaller one as its square.
 WELL_TOLD = 0.01
 
 
@@ -28,9 +28,9 @@ def readable(poses: Tensor, state: State) -> Tensor:
     return torch.cat([places, angle.cos(), angle.sin()], -1)
 
 
-def mistold(told: Tensor, known: Tensor) -> Tensor:
-    """Return how far what is told is off, [...]: about as it is, not as its square."""
-    return functional.smooth_l1_loss(told, known, reduction='none', beta=WELL_TOLD)
+def mistold(told: Tensor, known: Tensor, small: float = WELL_TOLD) -> Tensor:
+    """Return how far what is told is off, [...]; what is small counts as its square."""
+    return functional.smooth_l1_loss(told, known, reduction='none', beta=small)
 
 
 class PoseHead(nn.Module):

@@ -18,9 +18,6 @@ from sparse_imagination_ros.training.loop import Share
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
 from sparse_imagination_ros.world_models.rla.shape import DISTANCES, LATENT
 
-# So many steps are compared at once to find how much moves.
-TOGETHER = 1024
-
 
 @dataclass(frozen=True)
 class RlaConfig:
@@ -46,25 +43,6 @@ class RlaConfig:
     tokens: int = setting(
         16, 'most tokens of each frame in a training step; as few as a quarter of them are drawn',
         1, 4096)
-
-
-def motion_of(dataset: Dataset, tokens: Tensor) -> Tensor:
-    """Return how much the tokens [M, P, D] change after each step, [L]; 0 after the last."""
-    step = torch.arange(int(dataset.starts[-1]))
-    goes_on = step[step + 1 < dataset.ends(step)]
-    motion = torch.zeros(len(step))
-    for part in torch.split(goes_on, TOGETHER):
-        now, later = (tokens[dataset.shown[steps]].float() for steps in (part, part + 1))
-        motion[part] = (later - now).square().mean((1, 2))
-    return motion
-
-
-def start_weights(motion: Tensor, moving: float) -> Tensor:
-    """Return how likely a clip begins at each step: a share of them by the motion there, [L]."""
-    alike = torch.full_like(motion, 1 / len(motion))
-    if not motion.any():
-        return alike
-    return moving * motion / motion.sum() + (1 - moving) * alike
 
 
 def draw_pairs(

@@ -22,6 +22,7 @@ from sparse_imagination_ros.tokens.encoders import Encoder, EncoderShape, SmallE
 from sparse_imagination_ros.training.dataset import Dataset, Facts, tokens_of
 from sparse_imagination_ros.training.joint import JointConfig, state_in, train_encoder
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
+from sparse_imagination_ros.training.motion import motion_of, start_weights
 from sparse_imagination_ros.training.objectives import readable
 from sparse_imagination_ros.training.samples import sample_sheet, train_decoder
 from sparse_imagination_ros.training.sparse import Foresight, foresight
@@ -104,10 +105,12 @@ def train(
     """
     material, predictor = prepare(config, joint, foreseen, datasets, start, work, report)
     state = state_in(datasets[0]) if predictor.reader is not None else None
+    weights = [start_weights(motion_of(each, tokens), foreseen.moving) if foreseen.moving else None
+               for each, tokens in zip(datasets, material.tokens, strict=True)]
 
     def loss_of(step: int, generator: Generator) -> Share:
         drawn = material.draw(config.clips, lambda number, count: datasets[number].draw(
-            count, config.frames, generator))
+            count, config.frames, generator, weights[number]))
         known = None if state is None else readable(drawn.sensed[..., :len(state.names)], state)
         return foresight(
             predictor, drawn.tokens, drawn.actions, foreseen, generator, known)

@@ -13,13 +13,14 @@ from torch import Generator, nn, Tensor
 from sparse_imagination_ros.errors import DataError
 from sparse_imagination_ros.training.dataset import Dataset, tokens_of
 from sparse_imagination_ros.training.loop import Course, Progress, Report, run, Share, Team
+from sparse_imagination_ros.training.motion import motion_of, start_weights
 from sparse_imagination_ros.training.policy import (
     draw_ways,
     policy_loss,
     PolicyConfig,
     Teller,
 )
-from sparse_imagination_ros.training.rla import motion_of, some_tokens, start_weights
+from sparse_imagination_ros.training.rla import some_tokens
 from sparse_imagination_ros.training.train import check_fit, claim, TrainConfig
 from sparse_imagination_ros.world_models.bundle import Bundle, fingerprint
 from sparse_imagination_ros.world_models.rla.policy import Policy, PolicyShape

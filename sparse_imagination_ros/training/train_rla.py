@@ -14,15 +14,14 @@ from sparse_imagination_ros.tokens.encoders import Encoder
 from sparse_imagination_ros.training.dataset import Dataset
 from sparse_imagination_ros.training.joint import JointConfig
 from sparse_imagination_ros.training.loop import Report, run, Share, Team
+from sparse_imagination_ros.training.motion import motion_of, start_weights
 from sparse_imagination_ros.training.rla import (
     draw_pairs,
     matching,
-    motion_of,
     Noise,
     reconstruction,
     RlaConfig,
     some_tokens,
-    start_weights,
 )
 from sparse_imagination_ros.training.sparse import Foresight
 from sparse_imagination_ros.training.train import (
