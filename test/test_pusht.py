@@ -209,7 +209,7 @@ def test_a_bundle_is_trained_drives_and_is_judged(bundle: Path, tmp_path: Path) 
     assert loaded.manifest.encoder.depth == 2
     # Places of disc and block, and the block's angle as a direction.
     told = loaded.manifest.predictor.told
-    assert told == pytest.approx((0.1, 0.1, 1.0, 1.0, 0.055, 0.055), abs=1e-3)
+    assert told == pytest.approx((0.04, 0.04, 1.0, 1.0, 0.055, 0.055), abs=1e-3)
     planning = PlannerConfig(tokens=4, candidates=8, iterations=1)
     result = evaluate(loaded, planning, [9000], LoopConfig(time_limit_s=1.0))
     assert (result.episodes, result.tokens) == (1, 4)

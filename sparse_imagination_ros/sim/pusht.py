@@ -34,7 +34,7 @@ ANGLE_TOLERANCE = np.pi / 9
 # How near a pose is, for who plans: a turn moves what lies this far from the block's middle. The
 # disc counts less, since it must go round the block, away from where it is to be in the end.
 TURN_ARM = 60.0
-DISC_COUNTS = 0.1
+DISC_COUNTS = 0.04
 
 
 @dataclass(frozen=True)
