@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Generator, nn, Tensor
 
-from sparse_imagination_ros.training.rla import matching, Noise
+from sparse_imagination_ros.training.rla import matching, Noise, RlaConfig
 from sparse_imagination_ros.world_models.rla.autoencoder import ResidualDecoder
 from sparse_imagination_ros.world_models.rla.dynamics import Courses
 from sparse_imagination_ros.world_models.rla.predictor import RlaPredictor
@@ -21,8 +21,6 @@ from sparse_imagination_ros.world_models.rla.shape import Block, RlaShape
 
 # Steps from noise to tokens.
 TOKEN_STEPS = 8
-# Of the flow of latents: so much noise for each. That of tokens would cost as many times as much.
-NOISES = 16
 
 
 class Arm(Protocol):
@@ -56,7 +54,7 @@ class InLatents:
 
     def loss(self, start: Tensor, later: Tensor, actions: Tensor, generator: Generator) -> Tensor:
         """Return the error of the velocity."""
-        noise = Noise.draw(self.predictor, len(start), 1, NOISES, generator)
+        noise = Noise.draw(self.predictor, len(start), 1, RlaConfig().noises, generator)
         share = matching(self.predictor, start, later[:, None], actions, noise)
         return share.wrong / share.change
 

@@ -22,8 +22,8 @@ class State:
     """
     What a pose [Q] says: places from 0 to `size` along one axis each, and last an angle.
 
-    counts: how much each of them counts in how far two poses are apart, the angle as the square
-    of a turn's chord; none where that would mislead, since walls stand between places.
+    counts: how much the square of each counts in that of how far two poses are apart, of the angle
+    that of a turn's chord; none where that would mislead, since walls stand between places.
     """
 
     names: tuple[str, ...]

@@ -26,8 +26,8 @@ class PredictorShape:
     """
     The sizes of a predictor.
 
-    told: how much each number that its tokens tell counts in a distance; if there are none, the
-    tokens themselves are compared.
+    told: how much the square of each number that its tokens tell counts in that of a distance; if
+    there are none, the tokens themselves are compared.
     """
 
     token_width: int
